@@ -1,0 +1,128 @@
+//! What a node must know before it starts: who it is, who the others are, and what each keyspace promises.
+//!
+//! ```yaml
+//! cluster: demo
+//! node: n1
+//! data: /var/lib/schism/n1
+//! sync: always            # or an interval: 100ms
+//! members:
+//!   - { node: n1, client: 10.0.0.1:7000, peer: 10.0.0.1:7001 }
+//! keyspaces:
+//!   accounts: { policy: register, n: 3, r: 2, w: 2 }
+//! default: { policy: lww, n: 1, r: 1, w: 1 }
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What a node must know before it starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Name of the cluster; nodes of another cluster are refused at the handshake.
+    pub cluster: String,
+    /// Which of `members` this node is.
+    pub node: String,
+    /// Directory of log and tables; made if absent.
+    pub data: PathBuf,
+    /// When a write counts as durable.
+    #[serde(default)]
+    pub sync: Sync,
+    /// Every node of the cluster, this one included.
+    pub members: Vec<Member>,
+    /// Keyspaces by name, the prefix of a key before its first `:`.
+    #[serde(default)]
+    pub keyspaces: BTreeMap<String, Keyspace>,
+    /// The keyspace of every other key.
+    #[serde(default)]
+    pub default: Keyspace,
+}
+
+/// One node of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name, unique in the cluster.
+    pub node: String,
+    /// Where clients reach it.
+    pub client: SocketAddr,
+    /// Where other nodes reach it.
+    pub peer: SocketAddr,
+    /// How many shares of the ring it takes; each share is a fixed number of virtual nodes.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// How a keyspace replicates, and how its conflicts end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyspace {
+    /// How conflicts end.
+    pub policy: Policy,
+    /// Replicas of each key.
+    pub n: usize,
+    /// Replies a read waits for.
+    pub r: usize,
+    /// Acknowledgements a write waits for.
+    pub w: usize,
+}
+
+impl Default for Keyspace {
+    fn default() -> Keyspace {
+        Keyspace { policy: Policy::Lww, n: 1, r: 1, w: 1 }
+    }
+}
+
+/// How conflicts end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Multi-writer ABD: linearizable when `r + w > n`.
+    Register,
+    /// Dotted version vectors: concurrent values are kept, and the client merges them.
+    Siblings,
+    /// The coordinator's wall clock decides: fast, and wrong under clock skew.
+    Lww,
+}
+
+/// When a write counts as durable. In YAML `always`, or an interval such as `100ms`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// After `fdatasync`; writers that arrive together share one.
+    #[default]
+    Always,
+    /// After the system took the bytes (a killed process loses nothing); `fdatasync` follows
+    /// within this interval, in milliseconds (a power loss may cost that much).
+    Every(u64),
+}
+
+impl Serialize for Sync {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Sync::Always => serializer.serialize_str("always"),
+            Sync::Every(millis) => serializer.collect_str(&format_args!("{millis}ms")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sync {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let millis = match text.as_str() {
+            "always" => return Ok(Sync::Always),
+            other => other.strip_suffix("ms").and_then(|digits| digits.trim().parse().ok()),
+        };
+        millis.filter(|&millis| millis > 0).map(Sync::Every).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "sync is `always` or an interval of at least 1ms such as `100ms`, not `{text}`"
+            ))
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The durable map of one node: what is put is there after a crash, as the sync mode promises.
+//!
+//! An engine knows bytes only. Versions, siblings and tombstones are the business of those above.
+//! It has no async in it: a write is handed over with a callback, which a thread of the engine
+//! calls once the write is as durable as promised; only then is the write seen by `get` and `scan`,
+//! so that nothing is ever read that a crash could take back.
+
+use bytes::Bytes;
+
+/// Called once, by a thread of the engine.
+pub type Done = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+
+/// Pairs to put or remove, together or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Key, and its value or `None` to remove it; in order, the last for a key wins.
+    pub entries: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// The durable map of one node, ordered by key.
+pub trait Engine: Send + Sync + 'static {
+    /// The value of `key`, as of the last durable write.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
+    /// Makes `batch` durable, then visible, then calls `done`. Batches become visible in the order
+    /// in which they were handed over.
+    fn write(&self, batch: Batch, done: Done);
+    /// Up to `limit` pairs with keys at or after `from`, ascending.
+    fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError>;
+    /// How many keys it holds.
+    fn len(&self) -> usize;
+    /// Whether it holds none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Waits until everything handed over is durable, and ends the engine's threads.
+    fn close(&self) -> Result<(), EngineError>;
+}
+
+/// Why the engine could not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The system refused; after a failed write or sync the engine takes no more writes.
+    #[error("{action} {path}: {message}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// Bytes on disk are not what was written.
+    #[error("{path} is damaged at byte {offset}: {message}")]
+    Damaged {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Offset of the damaged record from the start of the file.
+        offset: u64,
+        /// What was found.
+        message: String,
+    },
+    /// Another process has the directory.
+    #[error("{path} is in use by another process")]
+    InUse {
+        /// Which directory.
+        path: std::path::PathBuf,
+    },
+    /// The engine was closed, or broke earlier.
+    #[error("the engine is closed: {0}")]
+    Closed(String),
+}

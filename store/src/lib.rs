@@ -1,0 +1,37 @@
+//! A small, complete Dynamo: a plain server that knows nothing of being tested.
+//!
+//! # What clients may ask
+//!
+//! Clients speak RESP. A key is `keyspace:name`; a key whose prefix names no keyspace belongs to
+//! the default one. How conflicts end is the [`Policy`] of the keyspace.
+//!
+//! | command | reply |
+//! |---|---|
+//! | `GET key`, `MGET key…` | the value, or nil; of several siblings the greatest |
+//! | `SET key value`, `MSET …` | `+OK` |
+//! | `DEL key…`, `EXISTS key…` | how many |
+//! | `KV.GET key [R r]` | `[context, [value…]]`: every sibling, ascending; nothing held: an empty list |
+//! | `KV.PUT key value [CONTEXT c] [R r] [W w]` | the new context |
+//! | `KV.DEL key [CONTEXT c] [R r] [W w]` | the new context |
+//! | `KV.REPLICA key` | `[version, [value…]]`: this node's own copy, ascending; `-NOTREPLICA` where it is no primary |
+//! | `KV.ROOTS` | `[[name, root]…]`: the Merkle root of every replica set this node belongs to (`keyspace/n1,n2,n3`) |
+//! | `PING ECHO HELLO SELECT INFO DBSIZE CONFIG COMMAND CLIENT QUIT` | as Redis does |
+//!
+//! A context is printable text, opaque to clients. An error begins with one word that says what may
+//! have happened:
+//!
+//! | first word | meaning |
+//! |---|---|
+//! | `ERR`, `WRONGTYPE`, `NOPROTO` | definite: the request was refused before anything was done |
+//! | `TOOBIG` | definite: the pair is over the limit |
+//! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
+//! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
+//! | `NOTREPLICA` | definite: this node is no primary of the key |
+
+pub mod command;
+pub mod config;
+pub mod engine;
+pub mod resp;
+
+pub use command::Command;
+pub use config::{Config, Keyspace, Member, Policy, Sync};
