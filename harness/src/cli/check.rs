@@ -1,0 +1,91 @@
+//! `schism check` and `report`: judging and rendering what was recorded, without a cluster.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use checker::{Finding, Verdict};
+use clap::Args;
+use results::{RunDirectory, RunInfo};
+
+use super::{Failure, exit_code, say};
+use crate::judge;
+use crate::plan::Plan;
+
+/// `schism check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Histories (JSON lines), or run directories; a directory is judged by what its plan promised
+    #[arg(required = true)]
+    histories: Vec<PathBuf>,
+    /// Print the findings as JSON instead of words
+    #[arg(long)]
+    json: bool,
+}
+
+/// `schism report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// A run directory
+    directory: PathBuf,
+}
+
+/// Judges each history; the worst verdict counts.
+pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
+    let mut worst = Verdict::Valid;
+    for path in &arguments.histories {
+        let findings = judge_path(path)?;
+        let verdict = Verdict::worst(findings.iter().map(|finding| finding.verdict));
+        worst = worst.max(verdict);
+        if arguments.json {
+            let text = serde_json::to_string_pretty(&findings).map_err(Failure::harness)?;
+            say(&text);
+        } else {
+            say(&format!("{}", path.display()));
+            say(&results::findings_text(verdict, &findings, colours()));
+        }
+    }
+    Ok(exit_code(worst))
+}
+
+fn judge_path(path: &Path) -> Result<Vec<Finding>, Failure> {
+    if path.is_dir() {
+        let directory = RunDirectory::open(path).map_err(Failure::usage)?;
+        let plan = super::run::read_plan(&directory.plan())?;
+        let history = judge::read_history(&directory.history()).map_err(Failure::usage)?;
+        return Ok(judge::judge_run(&plan, &history));
+    }
+    let history = judge::read_history(path).map_err(Failure::usage)?;
+    Ok(judge::judge_file(&history))
+}
+
+/// Renders a run again.
+pub(crate) fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
+    let directory = RunDirectory::open(&arguments.directory).map_err(Failure::usage)?;
+    let plan = super::run::read_plan(&directory.plan())?;
+    let info = directory.read_info().map_err(Failure::usage)?;
+    let verdict = judge_and_render(&directory, &info, &plan, || ())?;
+    Ok(exit_code(verdict))
+}
+
+/// From the files of a run to its verdict, on disk and on the terminal.
+pub(crate) fn judge_and_render(
+    directory: &RunDirectory,
+    info: &RunInfo,
+    plan: &Plan,
+    before_words: impl FnOnce(),
+) -> Result<Verdict, Failure> {
+    let history = judge::read_history(&directory.history()).map_err(Failure::harness)?;
+    let findings = judge::judge_run(plan, &history);
+    let summary = results::render_all(directory, info, &history, &findings)
+        .context("failed to write the report")
+        .map_err(Failure::harness)?;
+    before_words();
+    say(&results::verdict_text(&summary, &findings, &directory.report_html(), colours()));
+    Ok(summary.verdict)
+}
+
+/// Whether standard output is a terminal that has not asked for plain text.
+fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}

@@ -1,0 +1,91 @@
+//! `schism node`: one node of the store, as the harness starts it, or alone for `redis-cli`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Failure, say_error};
+
+/// `schism node`
+#[derive(Debug, Args)]
+pub(crate) struct NodeArguments {
+    /// A node's configuration (YAML); without one, a single node with one replica of everything
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where a single node listens for clients
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379", conflicts_with = "config")]
+    listen: SocketAddr,
+    /// Where a single node keeps its data
+    #[arg(long, value_name = "DIR", default_value = "schism-data", conflicts_with = "config")]
+    data: PathBuf,
+    /// When a single node's write counts as durable: `always`, or an interval such as 100ms
+    #[arg(long, value_name = "SYNC", default_value = "always", conflicts_with = "config")]
+    sync: String,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
+    let config = match &arguments.config {
+        Some(path) => read_config(path)?,
+        None => single(arguments)?,
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("SCHISM_LOG")
+                .unwrap_or_else(|_| "info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+        .map_err(Failure::harness)?;
+    runtime.block_on(async {
+        let node = store::Node::start(config).await.map_err(Failure::harness)?;
+        say_error(&format!("ready: clients at {}", node.client_address()));
+        node.run_until(asked_to_stop()).await.map_err(Failure::harness)
+    })?;
+    Ok(0)
+}
+
+fn read_config(path: &std::path::Path) -> Result<store::Config, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(Failure::usage)?;
+    serde_yaml::from_str(&text)
+        .with_context(|| format!("{} is not the configuration of a node", path.display()))
+        .map_err(Failure::usage)
+}
+
+/// A cluster of one, for `redis-cli` and friends.
+fn single(arguments: &NodeArguments) -> Result<store::Config, Failure> {
+    let sync = serde_yaml::from_str(&arguments.sync).map_err(Failure::usage)?;
+    let peer = SocketAddr::new(arguments.listen.ip(), 0);
+    let member =
+        store::Member { node: "n1".to_owned(), client: arguments.listen, peer, weight: 1 };
+    Ok(store::Config {
+        cluster: "single".to_owned(),
+        node: "n1".to_owned(),
+        data: arguments.data.clone(),
+        sync,
+        members: vec![member],
+        ..store::Config::default()
+    })
+}
+
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,218 @@
+//! `schism run`, `demo` and `replay`: from a suite or a plan to a verdict.
+//!
+//! Everything a user can get wrong is refused before the first namespace is made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use rand::TryRng;
+use results::{RunDirectory, RunInfo};
+
+use super::{Failure, default_runs, exit_code, say, say_error};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::sandbox;
+use crate::suite::{Embedded, Suite};
+
+/// `schism run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A suite file, or the name of an embedded suite
+    #[arg(default_value = "smoke")]
+    suite: String,
+    /// From which all that is random follows; drawn when absent, and always printed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where to keep runs: a directory is made for each
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// Print the plan, and stop before anything is started
+    #[arg(long)]
+    plan_only: bool,
+}
+
+impl Default for RunArguments {
+    fn default() -> RunArguments {
+        RunArguments {
+            suite: "smoke".to_owned(),
+            seed: None,
+            runs: default_runs(),
+            plan_only: false,
+        }
+    }
+}
+
+/// `schism demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// From which all that is random follows
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where to keep the run
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+}
+
+/// `schism replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// A run directory, or its plan.yaml
+    plan: PathBuf,
+    /// Where to keep the new run
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+}
+
+/// Runs a suite.
+pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
+    let suite = load_suite(&arguments.suite)?;
+    let seed = seed(arguments.seed)?;
+    let plan = Plan::resolve(suite, seed);
+    if arguments.plan_only {
+        say(plan_text(&plan)?.trim_end());
+        return Ok(0);
+    }
+    let repeat = format!("{} run {} --seed {seed}", command_name(), arguments.suite);
+    carry_out(&plan, &arguments.runs, &repeat)
+}
+
+/// Shows a violation.
+pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8, Failure> {
+    say("One replica may answer alone (N=3, R=1, W=1) while n1 is cut off from n2 and n3.");
+    say("Theory says that clients will read what was overwritten long ago. Let us see.\n");
+    run(&RunArguments {
+        suite: "stale-reads".to_owned(),
+        seed: arguments.seed,
+        runs: arguments.runs.clone(),
+        plan_only: false,
+    })
+}
+
+/// Carries out the plan of an earlier run.
+pub(crate) fn replay(arguments: &ReplayArguments) -> Result<u8, Failure> {
+    let path = match arguments.plan.is_dir() {
+        true => RunDirectory::open(&arguments.plan).map_err(Failure::usage)?.plan(),
+        false => arguments.plan.clone(),
+    };
+    let plan = read_plan(&path)?;
+    let repeat = format!("{} replay {}", command_name(), arguments.plan.display());
+    carry_out(&plan, &arguments.runs, &repeat)
+}
+
+/// Reads the plan of a run.
+pub(crate) fn read_plan(path: &Path) -> Result<Plan, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(Failure::usage)?;
+    serde_yaml::from_str(&text)
+        .with_context(|| format!("{} is not a plan", path.display()))
+        .map_err(Failure::usage)
+}
+
+fn load_suite(name: &str) -> Result<Suite, Failure> {
+    if let Some(embedded) = Embedded::named(name) {
+        return Suite::parse(name, embedded.text).map_err(Failure::usage);
+    }
+    let text = std::fs::read_to_string(name)
+        .with_context(|| {
+            let known: Vec<&str> = crate::suite::EMBEDDED.iter().map(|e| e.name).collect();
+            format!(
+                "failed to read the suite {name} (a file, or one of the embedded suites: {})",
+                known.join(", ")
+            )
+        })
+        .map_err(Failure::usage)?;
+    // The report of what is wrong draws the line itself, so it stands alone.
+    Suite::parse(name, &text).map_err(Failure::usage)
+}
+
+fn seed(asked: Option<u64>) -> Result<u64, Failure> {
+    if let Some(seed) = asked {
+        return Ok(seed);
+    }
+    // Short enough to be read over a shoulder and typed again.
+    let drawn = rand::rngs::SysRng.try_next_u32().context("failed to draw a seed");
+    Ok(u64::from(drawn.map_err(Failure::harness)?))
+}
+
+/// How the user called us, so that the command we print can be typed again.
+fn command_name() -> String {
+    match std::env::var_os("CARGO") {
+        Some(_) => "cargo run --release --".to_owned(),
+        None => std::env::args().next().unwrap_or_else(|| "schism".to_owned()),
+    }
+}
+
+fn plan_text(plan: &Plan) -> Result<String, Failure> {
+    serde_yaml::to_string(plan).context("failed to write the plan").map_err(Failure::harness)
+}
+
+/// From a plan to a verdict.
+fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
+    let suite = &plan.suite.suite;
+    let started = results::now();
+    let directory =
+        RunDirectory::create(runs, suite, &started, plan.seed).map_err(Failure::usage)?;
+    directory.write(&directory.plan(), plan_text(plan)?.as_bytes()).map_err(Failure::usage)?;
+    say_error(&format!("suite   {suite}: {}", plan.headline()));
+    say_error(&format!("seed    {}", plan.seed));
+    say_error(&format!("repeat  {repeat}"));
+    say_error(&format!("plan    {}", directory.plan().display()));
+
+    let inside = sandbox::enter().map_err(Failure::harness)?;
+    let info = RunInfo {
+        suite: suite.clone(),
+        seed: plan.seed,
+        tier: inside.tier,
+        started,
+        repeat: repeat.to_owned(),
+        nodes: plan.suite.node_names(),
+        about: plan.suite.about.clone(),
+    };
+    directory.write_info(&info).map_err(Failure::harness)?;
+    let progress = Progress::new(plan.faults.len());
+    record(plan, &directory, &progress)?;
+    progress.phase("judging");
+    let verdict = super::check::judge_and_render(&directory, &info, plan, || progress.done())?;
+    Ok(exit_code(verdict))
+}
+
+/// Runs the cluster until its history is on disk, or the user has seen enough.
+fn record(plan: &Plan, directory: &RunDirectory, progress: &Arc<Progress>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+        .map_err(Failure::harness)?;
+    let done = runtime.block_on(async {
+        let shown = tokio::spawn(Arc::clone(progress).show());
+        let done = tokio::select! {
+            done = crate::run::run(plan, directory, progress) => done,
+            signal = interrupted() => Err(signal),
+        };
+        shown.abort();
+        done
+    });
+    if done.is_err() {
+        progress.done();
+    }
+    done.with_context(|| format!("the run did not complete; what it left is in {}", directory.path().display()))
+        .map_err(Failure::harness)
+}
+
+/// Returns when the user or the system asks us to stop.
+async fn interrupted() -> anyhow::Error {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return anyhow::anyhow!("failed to listen for signals");
+    };
+    tokio::select! {
+        _ = interrupt.recv() => anyhow::anyhow!("interrupted"),
+        _ = terminate.recv() => anyhow::anyhow!("terminated"),
+    }
+}

@@ -1,0 +1,220 @@
+//! The nodes under test: one child process each, in a network namespace of its own.
+//!
+//! The cluster knows how to start, break and mend its nodes; when and whom is the nemesis' business.
+//! Each node leaves behind `nodes/<id>/`: its configuration, its log, its data.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use results::RunDirectory;
+use tokio::time::{Instant, sleep};
+
+use crate::control;
+use crate::fabric::Fabric;
+use crate::grudge::Grudge;
+use crate::plan::Plan;
+use crate::process::{ExitEvidence, NodeProcess, StateEvidence};
+
+/// Where nodes listen for clients, and for each other.
+const CLIENT_PORT: u16 = 7000;
+const PEER_PORT: u16 = 7001;
+
+/// How long a node may take from its start to its first answer.
+const START_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a node may take to close cleanly before it is killed.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Packets dropped so far, by directed pair.
+pub type Dropped = BTreeMap<(String, String), u64>;
+
+/// The nodes under test, and the network between them.
+pub struct Cluster {
+    fabric: Fabric,
+    program: PathBuf,
+    nodes: BTreeMap<String, Node>,
+}
+
+/// One node: what it needs to be started, and its process while it runs.
+struct Node {
+    directory: PathBuf,
+    client: SocketAddr,
+    process: Option<NodeProcess>,
+}
+
+/// A node that ended without being asked to.
+#[derive(Debug)]
+pub struct Crash {
+    /// Which.
+    pub node: String,
+    /// How it ended.
+    pub status: String,
+    /// The last lines of its log.
+    pub last_words: String,
+}
+
+impl Cluster {
+    /// Builds the network and starts every node of `plan`; returns when all of them answer.
+    pub async fn start(plan: &Plan, directory: &RunDirectory) -> Result<Cluster> {
+        let names = plan.suite.node_names();
+        let fabric = Fabric::build(&names).await.context("failed to build the network")?;
+        let program = std::env::current_exe().context("failed to find the schism binary")?;
+        let mut cluster = Cluster { fabric, program, nodes: BTreeMap::new() };
+        let members: Vec<store::Member> = names.iter().map(|name| cluster.member(name)).collect();
+        for (name, member) in names.iter().zip(&members) {
+            let home = directory.node(name);
+            write_config(plan, name, &members, &home)?;
+            let node = Node { directory: home, client: member.client, process: None };
+            cluster.nodes.insert(name.clone(), node);
+            cluster.spawn(name)?;
+        }
+        for name in &names {
+            cluster.answers(name).await?;
+        }
+        Ok(cluster)
+    }
+
+    fn member(&self, name: &str) -> store::Member {
+        let address = self.fabric.address(name);
+        store::Member {
+            node: name.to_owned(),
+            client: SocketAddr::from((address, CLIENT_PORT)),
+            peer: SocketAddr::from((address, PEER_PORT)),
+            weight: 1,
+        }
+    }
+
+    /// Where clients reach each node, by name.
+    pub fn addresses(&self) -> BTreeMap<String, SocketAddr> {
+        self.nodes.iter().map(|(name, node)| (name.clone(), node.client)).collect()
+    }
+
+    fn spawn(&mut self, name: &str) -> Result<()> {
+        let node = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
+        let config = node.directory.join("node.yaml");
+        let arguments = ["node".into(), "--config".into(), config.into_os_string()];
+        let log = node.directory.join("node.log");
+        let namespace = self.fabric.namespace(name);
+        let process = NodeProcess::spawn(&self.program, &arguments, namespace, &log, name)
+            .with_context(|| format!("failed to start node {name}"))?;
+        node.process = Some(process);
+        Ok(())
+    }
+
+    /// Waits until a node answers its clients.
+    async fn answers(&mut self, name: &str) -> Result<()> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(crash) = self.crashes().into_iter().find(|crash| crash.node == name) {
+                bail!("node {name} ended while starting ({}): {}", crash.status, crash.last_words);
+            }
+            let client = self.nodes[name].client;
+            match control::ping(client, Duration::from_millis(250)).await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    bail!("node {name} did not answer within {START_DEADLINE:?}: {error}")
+                }
+                Err(_) => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
+    fn process(&mut self, name: &str) -> Result<&mut NodeProcess> {
+        let node = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
+        node.process.as_mut().with_context(|| format!("node {name} is not running"))
+    }
+
+    /// Kills a node (SIGKILL), and waits until it is gone.
+    pub async fn kill(&mut self, name: &str) -> Result<ExitEvidence> {
+        let evidence = self.process(name)?.kill().await?;
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.process = None;
+        }
+        Ok(evidence)
+    }
+
+    /// Starts a killed node again on what it left behind; returns when it answers.
+    pub async fn restart(&mut self, name: &str) -> Result<()> {
+        self.spawn(name)?;
+        self.answers(name).await
+    }
+
+    /// Stops a node where it stands (SIGSTOP).
+    pub async fn pause(&mut self, name: &str) -> Result<StateEvidence> {
+        Ok(self.process(name)?.pause().await?)
+    }
+
+    /// Lets a stopped node go on (SIGCONT).
+    pub async fn resume(&mut self, name: &str) -> Result<StateEvidence> {
+        Ok(self.process(name)?.resume().await?)
+    }
+
+    /// Replaces the cut in force by `grudge`, at once; an empty one heals.
+    pub async fn cut(&mut self, grudge: &Grudge) -> Result<()> {
+        self.fabric.set_cut(grudge).await.context("failed to change the cut")
+    }
+
+    /// Packets dropped by cuts since the start.
+    pub async fn dropped(&mut self) -> Result<Dropped> {
+        self.fabric.dropped().await.context("failed to read the counters of dropped packets")
+    }
+
+    /// Nodes that ended without being asked to; each is named once.
+    pub fn crashes(&mut self) -> Vec<Crash> {
+        let mut crashes = Vec::new();
+        for (name, node) in &mut self.nodes {
+            let Some(process) = &mut node.process else { continue };
+            let Some(exit) = process.exited() else { continue };
+            node.process = None;
+            let last_words = last_words(&node.directory.join("node.log"));
+            crashes.push(Crash { node: name.clone(), status: exit.to_string(), last_words });
+        }
+        crashes
+    }
+
+    /// Ends every node, cleanly where it heeds, and writes how each ended beside its log.
+    pub async fn stop(mut self) -> Result<()> {
+        for (name, node) in &mut self.nodes {
+            let Some(mut process) = node.process.take() else { continue };
+            let exit = process
+                .terminate(STOP_DEADLINE)
+                .await
+                .with_context(|| format!("failed to stop node {name}"))?;
+            std::fs::write(node.directory.join("exit"), format!("{exit}\n"))
+                .with_context(|| format!("failed to note how node {name} ended"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes `nodes/<id>/node.yaml`.
+fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path) -> Result<()> {
+    std::fs::create_dir_all(home).with_context(|| format!("failed to create {}", home.display()))?;
+    let spec = &plan.suite.cluster;
+    let config = store::Config {
+        cluster: format!("{}-{}", plan.suite.suite, plan.seed),
+        node: name.to_owned(),
+        data: home.join("data"),
+        sync: spec.sync,
+        timeout: spec.timeout,
+        members: members.to_vec(),
+        keyspaces: spec.keyspaces.clone(),
+        default: store::Keyspace::default(),
+        ..store::Config::default()
+    };
+    let path = home.join("node.yaml");
+    let text = serde_yaml::to_string(&config).context("failed to write a node's configuration")?;
+    std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// The last lines of a log, on one line.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(3).collect();
+    match lines.is_empty() {
+        true => format!("{} is empty", log.display()),
+        false => lines.into_iter().rev().collect::<Vec<_>>().join(" / "),
+    }
+}

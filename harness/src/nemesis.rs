@@ -1,0 +1,186 @@
+//! The process that breaks the cluster and mends it, and records what it did and how it bit.
+//!
+//! Each fault is four events: asked for, in force, asked to end, ended. The last carries the
+//! evidence, read from outside the node: packets the cut dropped, the signal a killed process ended
+//! by, the state the kernel shows of a stopped one. A fault without effect is recorded as such, and
+//! makes the run `Unknown`.
+//!
+//! Partitions may overlap: the cut in force is the union of those that hold.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use checker::{Event, Function, Kind, Note, Process, Value};
+use serde_json::json;
+
+use crate::cluster::{Cluster, Dropped};
+use crate::grudge::Grudge;
+use crate::recorder::Recorder;
+use crate::schedule::{Act, PlannedFault};
+
+/// The process that breaks the cluster and mends it.
+pub struct Nemesis {
+    recorder: Recorder,
+    /// The faults in force, by number, with what was measured at their begin.
+    in_force: BTreeMap<u64, InForce>,
+}
+
+struct InForce {
+    fault: PlannedFault,
+    evidence: Note,
+    bit: bool,
+    /// For a partition: the counters when it began.
+    dropped: Dropped,
+}
+
+impl Nemesis {
+    /// A nemesis that writes to `recorder`.
+    pub fn new(recorder: Recorder) -> Nemesis {
+        Nemesis { recorder, in_force: BTreeMap::new() }
+    }
+
+    /// How many faults are in force.
+    pub fn in_force(&self) -> usize {
+        self.in_force.len()
+    }
+
+    /// Records the begin of a phase of the run.
+    pub fn phase(&self, name: &str) -> Result<()> {
+        self.record(Kind::Info, "phase", Note::from([("phase".to_owned(), json!(name))]))
+    }
+
+    /// Records a node that ended without being asked to.
+    pub fn crashed(&self, crash: &crate::cluster::Crash) -> Result<()> {
+        let note = Note::from([
+            ("node".to_owned(), json!(crash.node)),
+            ("status".to_owned(), json!(crash.status)),
+            ("last words".to_owned(), json!(crash.last_words)),
+        ]);
+        self.record(Kind::Info, "crash", note)
+    }
+
+    /// Applies `fault`.
+    pub async fn begin(&mut self, cluster: &mut Cluster, fault: &PlannedFault) -> Result<()> {
+        self.record(Kind::Invoke, "begin", describe(fault))?;
+        let mut state = InForce {
+            fault: fault.clone(),
+            evidence: Note::new(),
+            bit: false,
+            dropped: Dropped::new(),
+        };
+        match &fault.act {
+            Act::Partition(grudge) => {
+                state.dropped = cluster.dropped().await?;
+                cluster.cut(&self.cut_in_force().union(grudge)).await?;
+            }
+            Act::Kill(node) => {
+                let exit = cluster.kill(node).await?;
+                state.bit = exit.signal == Some(9);
+                state.evidence.insert("exit".to_owned(), json!(exit.to_string()));
+            }
+            Act::Pause(node) => {
+                let seen = cluster.pause(node).await?;
+                state.bit = seen.state == 'T';
+                state.evidence.insert("state while paused".to_owned(), json!(seen.to_string()));
+            }
+        }
+        let mut note = describe(fault);
+        note.insert("evidence".to_owned(), json!(state.evidence));
+        self.in_force.insert(fault.fault, state);
+        self.record(Kind::Info, "begin", note)
+    }
+
+    /// Undoes `fault`, and records its evidence. A fault that is not in force is left alone.
+    pub async fn end(&mut self, cluster: &mut Cluster, fault: u64) -> Result<()> {
+        let Some(mut state) = self.in_force.remove(&fault) else { return Ok(()) };
+        self.record(Kind::Invoke, "end", describe(&state.fault))?;
+        match &state.fault.act {
+            Act::Partition(grudge) => {
+                cluster.cut(&self.cut_in_force()).await?;
+                let packets = dropped_by(grudge, &state.dropped, &cluster.dropped().await?);
+                state.bit = packets.values().any(|&count| count > 0);
+                let total: u64 = packets.values().sum();
+                state.evidence.insert("packets dropped".to_owned(), json!(total));
+                state.evidence.insert("by link".to_owned(), json!(packets));
+            }
+            Act::Kill(node) => cluster.restart(node).await?,
+            Act::Pause(node) => {
+                let seen = cluster.resume(node).await?;
+                state.evidence.insert("state when resumed".to_owned(), json!(seen.to_string()));
+            }
+        }
+        let mut note = describe(&state.fault);
+        note.insert("evidence".to_owned(), json!(state.evidence));
+        note.insert("bit".to_owned(), json!(state.bit));
+        self.record(Kind::Info, "end", note)
+    }
+
+    /// Undoes every fault in force, in the order in which they began.
+    pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<()> {
+        while let Some((&fault, _)) = self.in_force.first_key_value() {
+            self.end(cluster, fault).await?;
+        }
+        Ok(())
+    }
+
+    /// The union of all partitions in force.
+    fn cut_in_force(&self) -> Grudge {
+        let grudges = self.in_force.values().filter_map(|state| match &state.fault.act {
+            Act::Partition(grudge) => Some(grudge),
+            Act::Kill(_) | Act::Pause(_) => None,
+        });
+        grudges.fold(Grudge::default(), |all, grudge| all.union(grudge))
+    }
+
+    fn record(&self, kind: Kind, f: &str, note: Note) -> Result<()> {
+        let event = Event {
+            time: 0,
+            process: Process::Nemesis,
+            kind,
+            f: Function::Other(f.to_owned()),
+            key: None,
+            value: Value::Note(note),
+            node: None,
+            version: None,
+            error: None,
+        };
+        Ok(self.recorder.record(event)?)
+    }
+}
+
+/// What every event of a fault carries.
+fn describe(fault: &PlannedFault) -> Note {
+    Note::from([
+        ("fault".to_owned(), json!(fault.fault)),
+        ("kind".to_owned(), json!(fault.act.kind())),
+        ("nodes".to_owned(), json!(fault.act.nodes())),
+        ("description".to_owned(), json!(fault.act.to_string())),
+    ])
+}
+
+/// Packets dropped on the links of `grudge` between two readings of the counters.
+fn dropped_by(grudge: &Grudge, before: &Dropped, after: &Dropped) -> BTreeMap<String, u64> {
+    let count = |reading: &Dropped, link: &(String, String)| reading.get(link).copied().unwrap_or(0);
+    let links = grudge.pairs().into_iter();
+    links
+        .map(|link| {
+            let packets = count(after, &link).saturating_sub(count(before, &link));
+            (format!("{} → {}", link.0, link.1), packets)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_credited_only_with_what_its_own_links_dropped_meanwhile() {
+        let link = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let before = Dropped::from([(link("n1", "n2"), 5), (link("n3", "n2"), 1)]);
+        let after = Dropped::from([(link("n1", "n2"), 12), (link("n3", "n2"), 90)]);
+        let grudge = Grudge::one_way(&["n1".to_owned()], &["n2".to_owned()]);
+        let packets = dropped_by(&grudge, &before, &after);
+        assert_eq!(packets, BTreeMap::from([("n1 → n2".to_owned(), 7)]));
+    }
+}

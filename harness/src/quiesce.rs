@@ -1,0 +1,95 @@
+//! Whether the replicas have come to rest: found by asking, never by a fixed sleep.
+//!
+//! At rest means: every node answers, none has a hint left to hand over or believes another down,
+//! and all members of a replica set show the same Merkle root. Only then are final reads worth
+//! anything; a cluster that never comes to rest is read all the same, and judged by what it shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::control::{self, Quiet};
+
+/// What was asked of one node, or why it did not answer.
+pub(crate) type Answer = Result<(Quiet, Vec<(String, String)>), String>;
+
+/// What keeps the cluster from being at rest, in words; `None` when it is.
+pub(crate) fn unrest(answers: &BTreeMap<String, Answer>) -> Option<String> {
+    let mut roots = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for (node, answer) in answers {
+        let (quiet, own) = match answer {
+            Ok(answer) => answer,
+            Err(why) => return Some(format!("{node} does not answer: {why}")),
+        };
+        if quiet.hints_pending > 0 {
+            return Some(format!("{node} has {} hints to hand over", quiet.hints_pending));
+        }
+        if quiet.nodes_down > 0 {
+            return Some(format!("{node} believes {} nodes down", quiet.nodes_down));
+        }
+        for (set, root) in own {
+            roots.entry(set).or_default().insert(root);
+        }
+    }
+    let differing = roots.iter().find(|(_, roots)| roots.len() > 1);
+    differing.map(|(set, roots)| format!("replicas of {set} show {} Merkle roots", roots.len()))
+}
+
+/// Waits until the cluster is at rest, for at most `patience`.
+///
+/// Returns how long that took, or what kept it from rest when the time was up.
+pub async fn quiesce(
+    nodes: &BTreeMap<String, SocketAddr>,
+    patience: Duration,
+) -> Result<Duration, String> {
+    let start = Instant::now();
+    loop {
+        let mut answers = BTreeMap::new();
+        for (name, &address) in nodes {
+            answers.insert(name.clone(), ask(address).await);
+        }
+        match unrest(&answers) {
+            None => return Ok(start.elapsed()),
+            Some(why) if start.elapsed() > patience => return Err(why),
+            Some(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn ask(address: SocketAddr) -> Answer {
+    let timeout = Duration::from_secs(1);
+    let answer = async {
+        Ok((control::quiet(address, timeout).await?, control::roots(address, timeout).await?))
+    };
+    answer.await.map_err(|error: anyhow::Error| format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(hints_pending: u64, nodes_down: u64, root: &str) -> Answer {
+        Ok((Quiet { hints_pending, nodes_down }, vec![("set/n1,n2".to_owned(), root.to_owned())]))
+    }
+
+    fn of(answers: [Answer; 2]) -> BTreeMap<String, Answer> {
+        ["n1".to_owned(), "n2".to_owned()].into_iter().zip(answers).collect()
+    }
+
+    #[test]
+    fn equal_roots_without_hints_are_rest() {
+        assert_eq!(unrest(&of([answer(0, 0, "a"), answer(0, 0, "a")])), None);
+    }
+
+    #[test]
+    fn a_pending_hint_a_missed_node_a_silent_node_and_two_roots_are_unrest() {
+        let calm = || answer(0, 0, "a");
+        let why = |other: Answer| unrest(&of([calm(), other])).expect("not at rest");
+        assert_eq!(why(answer(2, 0, "a")), "n2 has 2 hints to hand over");
+        assert_eq!(why(answer(0, 1, "a")), "n2 believes 1 nodes down");
+        assert_eq!(why(Err("refused".to_owned())), "n2 does not answer: refused");
+        assert_eq!(why(answer(0, 0, "b")), "replicas of set/n1,n2 show 2 Merkle roots");
+    }
+}

@@ -1,0 +1,190 @@
+//! One run, from a plan to a recorded history.
+//!
+//! ```text
+//! cluster up -> warm-up -> faults -> recovery -> clients stop -> quiesce -> final reads -> cluster down
+//! ```
+//!
+//! The conductor follows the timeline of the plan, and between its steps looks after what must not
+//! go unseen: a node that ended by itself (recorded, and judged), a history that can no longer be
+//! written (the run ends; it is never an outcome of the store), a user who has seen enough.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use results::RunDirectory;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use workloads::{Generator, Workload};
+
+use crate::cluster::Cluster;
+use crate::nemesis::Nemesis;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::recorder::{Recorder, RecorderError};
+use crate::seed::Seed;
+use crate::timeline::{Phase, Step, timeline};
+use crate::worker::{FinalReads, Worker};
+
+/// How often the conductor looks around between two steps.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long the final reads of a node may be retried.
+const FINAL_READS_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Carries out `plan`, leaving its history and logs in `directory`.
+pub async fn run(plan: &Plan, directory: &RunDirectory, progress: &Progress) -> Result<()> {
+    progress.phase("starting");
+    let cluster = Cluster::start(plan, directory).await?;
+    let recorder = Recorder::create(&directory.history()).context("failed to open the history")?;
+    progress.follow(recorder.counters());
+    let mut conductor = Conductor {
+        plan,
+        progress,
+        addresses: cluster.addresses(),
+        nemesis: Nemesis::new(recorder.clone()),
+        workloads: plan.suite.workloads.iter().map(|load| load.workload.build()).collect(),
+        cluster,
+        recorder,
+    };
+    conductor.work().await?;
+    conductor.quiesce().await?;
+    conductor.final_reads().await?;
+    let Conductor { cluster, recorder, .. } = conductor;
+    progress.phase("stopping");
+    cluster.stop().await?;
+    recorder.finish().context("failed to finish the history")
+}
+
+struct Conductor<'p> {
+    plan: &'p Plan,
+    progress: &'p Progress,
+    addresses: BTreeMap<String, SocketAddr>,
+    workloads: Vec<Arc<dyn Workload>>,
+    cluster: Cluster,
+    nemesis: Nemesis,
+    recorder: Recorder,
+}
+
+impl Conductor<'_> {
+    /// Clients work while the timeline passes.
+    async fn work(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let (stop, stopped) = watch::channel(false);
+        let mut workers = self.start_workers(&stopped);
+        for (at, step) in timeline(self.plan) {
+            self.wait(start + at, &mut workers).await?;
+            self.step(step).await?;
+        }
+        // By construction every fault has ended; whatever went wrong above, nothing stays broken.
+        self.nemesis.heal(&mut self.cluster).await?;
+        stop.send_replace(true);
+        while let Some(ended) = workers.join_next().await {
+            ended.context("a worker panicked")?.context("failed to record the history")?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::Phase(phase) => self.phase(phase.name()),
+            Step::Begin(number) => {
+                let fault = self.plan.faults.iter().find(|fault| fault.fault == number);
+                let fault = fault.with_context(|| format!("fault {number} is not planned"))?;
+                self.nemesis.begin(&mut self.cluster, fault).await?;
+                self.progress.fault();
+                Ok(())
+            }
+            Step::End(number) => self.nemesis.end(&mut self.cluster, number).await,
+        }
+    }
+
+    fn phase(&self, name: &str) -> Result<()> {
+        self.progress.phase(name);
+        self.nemesis.phase(name)
+    }
+
+    /// Waits until `deadline`, looking around meanwhile.
+    async fn wait(&mut self, deadline: Instant, workers: &mut Workers) -> Result<()> {
+        loop {
+            for crash in self.cluster.crashes() {
+                self.nemesis.crashed(&crash)?;
+            }
+            while let Some(ended) = workers.try_join_next() {
+                ended.context("a worker panicked")?.context("failed to record the history")?;
+            }
+            if Instant::now() >= deadline {
+                return Ok(());
+            }
+            sleep_until(deadline.min(Instant::now() + GLANCE)).await;
+        }
+    }
+
+    fn start_workers(&self, stopped: &watch::Receiver<bool>) -> Workers {
+        let seed = Seed(self.plan.seed);
+        let generators: Vec<Arc<Mutex<Box<dyn Generator>>>> = self
+            .workloads
+            .iter()
+            .enumerate()
+            .map(|(index, workload)| {
+                let stream = seed.stream(&format!("workload/{index}/{}", workload.name()));
+                Arc::new(Mutex::new(workload.generator(stream)))
+            })
+            .collect();
+        let mut workers = JoinSet::new();
+        for client in &self.plan.clients {
+            let load = &self.plan.suite.workloads[client.workload];
+            let nodes = client.nodes.iter();
+            let worker = Worker {
+                number: client.client,
+                workers: self.plan.clients.len() as u32,
+                nodes: nodes.map(|name| (name.clone(), self.addresses[name])).collect(),
+                generator: Arc::clone(&generators[client.workload]),
+                connector: self.workloads[client.workload].connector(),
+                recorder: self.recorder.clone(),
+                timeout: load.timeout,
+                pace: load.rate.map(|rate| Duration::from_secs_f64(f64::from(load.clients) / rate)),
+                stop: stopped.clone(),
+            };
+            workers.spawn(worker.run());
+        }
+        workers
+    }
+
+    /// Waits for the replicas to agree; what keeps them apart is said, and judged later.
+    async fn quiesce(&mut self) -> Result<()> {
+        let patience = self.plan.suite.phases.quiesce;
+        match crate::quiesce::quiesce(&self.addresses, patience).await {
+            Ok(_) => {}
+            Err(why) => self.progress.note(&format!("not at rest after {patience:?}: {why}")),
+        }
+        for crash in self.cluster.crashes() {
+            self.nemesis.crashed(&crash)?;
+        }
+        Ok(())
+    }
+
+    /// Reads every key that was worked, from every node directly.
+    async fn final_reads(&mut self) -> Result<()> {
+        self.phase("final reads")?;
+        let nodes: Vec<(String, SocketAddr)> =
+            self.addresses.iter().map(|(name, &address)| (name.clone(), address)).collect();
+        for (workload, load) in self.workloads.iter().zip(&self.plan.suite.workloads) {
+            let keys = self.recorder.keys(load.workload.keyspace());
+            let reads = FinalReads {
+                recorder: self.recorder.clone(),
+                connector: workload.connector(),
+                nodes: nodes.clone(),
+                invocations: workload.final_reads(&keys),
+                timeout: load.timeout,
+                deadline: FINAL_READS_DEADLINE,
+            };
+            reads.run().await.context("failed to record the final reads")?;
+        }
+        Ok(())
+    }
+}
+
+type Workers = JoinSet<Result<(), RecorderError>>;

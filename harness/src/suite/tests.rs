@@ -1,0 +1,97 @@
+//! What suites are read, and what a mistaken author is told.
+
+use super::*;
+
+fn smoke() -> String {
+    EMBEDDED[0].text.to_owned()
+}
+
+/// The complaint about the smoke suite with `from` replaced by `to`.
+fn complaint(from: &str, to: &str) -> String {
+    let text = smoke();
+    assert!(text.contains(from), "the suite has no `{from}` to replace");
+    Suite::parse("smoke.yaml", &text.replacen(from, to, 1)).expect_err("a mistake").to_string()
+}
+
+#[test]
+fn every_embedded_suite_is_valid() {
+    for embedded in EMBEDDED {
+        let suite = Suite::parse(embedded.name, embedded.text);
+        let suite = suite.unwrap_or_else(|error| panic!("{}:\n{error}", embedded.name));
+        assert_eq!(suite.suite, embedded.name);
+    }
+}
+
+#[test]
+fn a_suite_is_read_back_from_what_was_written() {
+    let suite = Suite::parse("smoke", &smoke()).expect("valid");
+    let text = serde_yaml::to_string(&suite).expect("plain data");
+    assert_eq!(Suite::parse("again", &text).expect("valid"), suite);
+}
+
+#[test]
+fn a_key_nobody_reads_is_refused() {
+    insta::assert_snapshot!(complaint("  timeout: 500ms", "  time-out: 500ms"));
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused() {
+    insta::assert_snapshot!(complaint("nodes: 5", "nodes: many"));
+}
+
+#[test]
+fn a_quorum_larger_than_the_replicas_is_refused() {
+    insta::assert_snapshot!(complaint("n: 3, r: 2, w: 2", "n: 3, r: 4, w: 2"));
+}
+
+#[test]
+fn a_node_that_is_not_there_is_refused() {
+    insta::assert_snapshot!(complaint(
+        "- kill: { every: 3s,",
+        "- kill: { nodes: [n1, n9], every: 3s,"
+    ));
+}
+
+#[test]
+fn an_unknown_fault_is_refused_with_those_there_are() {
+    insta::assert_snapshot!(complaint("- kill:", "- murder:"));
+}
+
+#[test]
+fn an_unknown_keyspace_is_refused_with_those_there_are() {
+    insta::assert_snapshot!(complaint("keyspace: register", "keyspace: registers"));
+}
+
+#[test]
+fn a_fault_that_does_not_fit_its_phase_is_refused() {
+    insta::assert_snapshot!(complaint("faults: 20s", "faults: 4s"));
+}
+
+#[test]
+fn a_partition_that_says_nothing_is_refused() {
+    insta::assert_snapshot!(complaint(
+        "shapes: [halves, isolate, one-way, bridge, majority-ring], ",
+        ""
+    ));
+}
+
+#[test]
+fn a_file_that_is_no_yaml_is_refused_where_it_breaks() {
+    let error = Suite::parse("x.yaml", "suite: [a\ncluster: }").expect_err("broken");
+    assert_eq!(error.line(), 2, "{error}");
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    let error = Suite::parse("x.yaml", "").expect_err("empty").to_string();
+    assert!(error.contains("x.yaml:1:1"), "{error}");
+}
+
+#[test]
+fn a_path_is_found_in_flow_and_in_block_style() {
+    let text = "a:\n  - b: 1\n  - { b: 2, c: [x, y] }\n";
+    let at = |path: &[locate::Step]| locate::locate(text, path);
+    assert_eq!(at(&["a".into(), 0.into(), "b".into()]), Some((2, 8)));
+    assert_eq!(at(&["a".into(), 1.into(), "c".into(), 1.into()]), Some((3, 20)));
+    assert_eq!(at(&["a".into(), 2.into()]), None);
+}

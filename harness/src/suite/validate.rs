@@ -1,0 +1,230 @@
+//! What a suite may ask for, beyond its types.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::locate::Step;
+use super::{FaultSpec, PartitionSpec, Placement, ProcessFaultSpec, Suite};
+
+/// The largest cluster that one machine is asked to carry.
+const NODES_MAX: usize = 50;
+
+/// Something a suite asks for that cannot be.
+#[derive(Debug)]
+pub(crate) struct Mistake {
+    pub(crate) path: Vec<Step>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Mistake {
+    fn at(path: &[Step], message: impl Into<String>) -> Mistake {
+        Mistake { path: path.to_vec(), message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Mistake {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+macro_rules! path {
+    ($($step:expr),*) => { &[$(Step::from($step)),*] };
+}
+
+/// Refuses the first mistake found, in the order of the file.
+pub(crate) fn validate(suite: &Suite) -> Result<(), Mistake> {
+    name(&suite.suite)?;
+    cluster(suite)?;
+    workloads(suite)?;
+    phases(suite)?;
+    faults(suite)
+}
+
+/// The name becomes a directory.
+fn name(name: &str) -> Result<(), Mistake> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        let message = format!("`{name}` cannot name a run directory");
+        return Err(Mistake::at(path!["suite"], message).help("use letters, digits, `-` and `_`"));
+    }
+    Ok(())
+}
+
+fn cluster(suite: &Suite) -> Result<(), Mistake> {
+    let cluster = &suite.cluster;
+    if cluster.nodes == 0 || cluster.nodes > NODES_MAX {
+        let message = format!("a cluster has 1 to {NODES_MAX} nodes, not {}", cluster.nodes);
+        return Err(Mistake::at(path!["cluster", "nodes"], message));
+    }
+    if cluster.timeout.is_zero() {
+        return Err(Mistake::at(path!["cluster", "timeout"], "must be longer than nothing"));
+    }
+    for (name, keyspace) in &cluster.keyspaces {
+        let at = |field: &str| vec!["cluster".into(), "keyspaces".into(), name.as_str().into(), field.into()];
+        if name.is_empty() || name.contains(':') {
+            let message = format!("a keyspace's name is a prefix of keys, without `:`, not `{name}`");
+            return Err(Mistake::at(path!["cluster", "keyspaces"], message));
+        }
+        if keyspace.n == 0 || keyspace.n > cluster.nodes {
+            let message = format!("n is 1 to the number of nodes ({}), not {}", cluster.nodes, keyspace.n);
+            return Err(Mistake::at(&at("n"), message));
+        }
+        for (field, value) in [("r", keyspace.r), ("w", keyspace.w)] {
+            if value == 0 || value > keyspace.n {
+                let message = format!("{field} is 1 to n ({}), not {value}", keyspace.n);
+                return Err(Mistake::at(&at(field), message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn workloads(suite: &Suite) -> Result<(), Mistake> {
+    if suite.workloads.is_empty() {
+        return Err(Mistake::at(path!["workloads"], "without a workload there is nothing to judge"));
+    }
+    let mut taken = BTreeSet::new();
+    for (index, load) in suite.workloads.iter().enumerate() {
+        let spec = &load.workload;
+        let keyspace = spec.keyspace();
+        let at = path!["workloads", index, "workload", spec.name()];
+        if !suite.cluster.keyspaces.contains_key(keyspace) {
+            let known = listed(suite.cluster.keyspaces.keys());
+            return Err(Mistake::at(at, format!("keyspace `{keyspace}` is not in cluster.keyspaces"))
+                .help(format!("there are: {known}")));
+        }
+        if !taken.insert(keyspace) {
+            let message = format!("keyspace `{keyspace}` already has a workload");
+            return Err(Mistake::at(at, message).help("give each workload a keyspace of its own"));
+        }
+        spec.validate().map_err(|message| Mistake::at(at, message))?;
+        if load.clients == 0 {
+            return Err(Mistake::at(path!["workloads", index, "clients"], "needs at least 1 client"));
+        }
+        if load.timeout.is_zero() {
+            let message = "must be longer than nothing";
+            return Err(Mistake::at(path!["workloads", index, "timeout"], message));
+        }
+        if let Some(rate) = load.rate
+            && !(rate.is_finite() && rate > 0.0)
+        {
+            let message = format!("is in operations a second, more than 0, not {rate}");
+            return Err(Mistake::at(path!["workloads", index, "rate"], message));
+        }
+        if let Placement::Nodes(nodes) = &load.placement {
+            let at = path!["workloads", index, "placement", "nodes"];
+            if nodes.is_empty() {
+                return Err(Mistake::at(at, "names no node"));
+            }
+            known_nodes(suite, nodes, at)?;
+        }
+    }
+    Ok(())
+}
+
+fn phases(suite: &Suite) -> Result<(), Mistake> {
+    let phases = &suite.phases;
+    if phases.faults.is_zero() && !suite.faults.is_empty() {
+        return Err(Mistake::at(path!["phases", "faults"], "is empty, but there are faults"));
+    }
+    if (phases.warm_up + phases.faults + phases.recovery).is_zero() {
+        return Err(Mistake::at(path!["phases"], "clients have no time to work"));
+    }
+    if phases.quiesce.is_zero() {
+        let message = "replicas need some time to agree before they are read";
+        return Err(Mistake::at(path!["phases", "quiesce"], message));
+    }
+    Ok(())
+}
+
+fn faults(suite: &Suite) -> Result<(), Mistake> {
+    for (index, fault) in suite.faults.iter().enumerate() {
+        match fault {
+            FaultSpec::Partition(spec) => partition(suite, index, spec)?,
+            FaultSpec::Kill(spec) => process(suite, index, "kill", spec)?,
+            FaultSpec::Pause(spec) => process(suite, index, "pause", spec)?,
+        }
+    }
+    Ok(())
+}
+
+fn partition(suite: &Suite, index: usize, spec: &PartitionSpec) -> Result<(), Mistake> {
+    let at = path!["faults", index, "partition"];
+    if suite.cluster.nodes < 2 {
+        return Err(Mistake::at(at, "one node alone cannot be cut off"));
+    }
+    match (spec.shapes.is_empty(), spec.groups.is_empty()) {
+        (true, true) => {
+            return Err(Mistake::at(at, "says neither which shapes to draw from, nor which groups")
+                .help("shapes: [halves, isolate, one-way, bridge, majority-ring], or groups: [[n1], [n2, n3]]"));
+        }
+        (false, false) => return Err(Mistake::at(at, "takes shapes or groups, not both")),
+        _ => {}
+    }
+    if spec.groups.len() == 1 {
+        let at = path!["faults", index, "partition", "groups"];
+        return Err(Mistake::at(at, "one group alone is no cut; name at least two"));
+    }
+    let mut seen = BTreeSet::new();
+    for (number, group) in spec.groups.iter().enumerate() {
+        let at = path!["faults", index, "partition", "groups", number];
+        known_nodes(suite, group, at)?;
+        if let Some(twice) = group.iter().find(|node| !seen.insert(node.as_str())) {
+            return Err(Mistake::at(at, format!("node `{twice}` stands in the groups twice")));
+        }
+    }
+    pace(suite, index, "partition", spec.every, spec.lasting)
+}
+
+fn process(
+    suite: &Suite,
+    index: usize,
+    kind: &'static str,
+    spec: &ProcessFaultSpec,
+) -> Result<(), Mistake> {
+    known_nodes(suite, &spec.nodes, path!["faults", index, kind, "nodes"])?;
+    pace(suite, index, kind, spec.every, spec.lasting)
+}
+
+/// A fault that cannot come and go within its phase would never be applied.
+fn pace(
+    suite: &Suite,
+    index: usize,
+    kind: &'static str,
+    every: Duration,
+    lasting: Duration,
+) -> Result<(), Mistake> {
+    if lasting.is_zero() {
+        return Err(Mistake::at(path!["faults", index, kind, "lasting"], "must be longer than nothing"));
+    }
+    // A fault may come and last up to half as long again as its mean.
+    let room = (every + lasting).mul_f64(1.5);
+    if room > suite.phases.faults {
+        let message = format!(
+            "every + lasting, half as long again, is {room:?}: longer than the faults phase ({:?})",
+            suite.phases.faults
+        );
+        return Err(Mistake::at(path!["faults", index, kind], message)
+            .help("make phases.faults longer, or the fault shorter"));
+    }
+    Ok(())
+}
+
+fn known_nodes(suite: &Suite, nodes: &[String], at: &[Step]) -> Result<(), Mistake> {
+    let known = suite.node_names();
+    for (index, node) in nodes.iter().enumerate() {
+        if !known.contains(node) {
+            let mut path = at.to_vec();
+            path.push(index.into());
+            let message = format!("there is no node `{node}`");
+            return Err(Mistake::at(&path, message)
+                .help(format!("the cluster's nodes are {}", listed(known.iter()))));
+        }
+    }
+    Ok(())
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
