@@ -31,7 +31,13 @@
 pub mod command;
 pub mod config;
 pub mod engine;
+pub mod hint;
+pub mod membership;
+pub mod merkle;
+pub mod quorum;
 pub mod resp;
+pub mod ring;
+pub mod version;
 
 pub use command::Command;
 pub use config::{Config, Keyspace, Member, Policy, Sync};

@@ -1,0 +1,113 @@
+//! Writes a node keeps for another that was away, until it has them.
+//!
+//! A coordinator that could not reach a primary takes a [`Hint`]. Once the owner is up, its hints are
+//! replayed in the order they were taken, and each is dropped only when the owner has acknowledged
+//! it: a hint sent is not yet a hint held. Replays may repeat, for records join.
+//!
+//! The queue is bounded in bytes. A hint that does not fit is dropped and counted: an outage under
+//! load must not fill this node's memory, and anti-entropy still finds what is missing.
+//!
+//! Invariants: hints never count toward a strict quorum; per owner, first taken is first replayed.
+//! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.6.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::ring::NodeId;
+use crate::version::Record;
+
+/// A write kept for a replica that missed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The replica it is for.
+    pub owner: NodeId,
+    /// The key, with its keyspace.
+    pub key: Bytes,
+    /// What the owner is to join into what it holds.
+    pub record: Record,
+}
+
+/// Names a hint in its queue; ascends in the order hints were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HintId(u64);
+
+struct Kept {
+    id: HintId,
+    bytes: usize,
+    hint: Hint,
+}
+
+/// The hints of one node, by owner, in the order they were taken.
+pub struct HintQueue {
+    owners: BTreeMap<NodeId, VecDeque<Kept>>,
+    next: u64,
+    bytes: usize,
+    limit_bytes: usize,
+    dropped: u64,
+}
+
+impl HintQueue {
+    /// An empty queue that keeps keys and records of at most `limit_bytes` in all.
+    pub fn new(limit_bytes: usize) -> HintQueue {
+        HintQueue { owners: BTreeMap::new(), next: 0, bytes: 0, limit_bytes, dropped: 0 }
+    }
+
+    /// Keeps `hint` behind those of the same owner. *Returns* `None`, and counts a drop, if it does
+    /// not fit.
+    pub fn take(&mut self, hint: Hint) -> Option<HintId> {
+        let bytes = hint.key.len() + hint.record.encode().len();
+        if self.bytes + bytes > self.limit_bytes {
+            self.dropped += 1;
+            return None;
+        }
+        let id = HintId(self.next);
+        self.next += 1;
+        self.bytes += bytes;
+        self.owners.entry(hint.owner.clone()).or_default().push_back(Kept { id, bytes, hint });
+        Some(id)
+    }
+
+    /// The hints of `owner` in the order to replay them.
+    pub fn of(&self, owner: &NodeId) -> impl Iterator<Item = (HintId, &Hint)> {
+        self.owners.get(owner).into_iter().flatten().map(|kept| (kept.id, &kept.hint))
+    }
+
+    /// The owner has acknowledged this hint: only now is it dropped. *Returns* whether it was kept;
+    /// an acknowledgement that comes twice changes nothing.
+    pub fn acknowledge(&mut self, owner: &NodeId, id: HintId) -> bool {
+        let Some(queue) = self.owners.get_mut(owner) else { return false };
+        let Ok(at) = queue.binary_search_by_key(&id, |kept| kept.id) else { return false };
+        let kept = queue.remove(at).expect("the search found it there");
+        self.bytes -= kept.bytes;
+        if queue.is_empty() {
+            self.owners.remove(owner);
+        }
+        true
+    }
+
+    /// Nodes for whom hints are kept, ascending.
+    pub fn owners(&self) -> impl Iterator<Item = &NodeId> {
+        self.owners.keys()
+    }
+
+    /// How many hints are kept.
+    pub fn len(&self) -> usize {
+        self.owners.values().map(VecDeque::len).sum()
+    }
+
+    /// Whether no hint is kept.
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// Bytes of the keys and encoded records kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many hints did not fit since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

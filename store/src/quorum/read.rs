@@ -1,0 +1,99 @@
+//! Replies in; the newest that any of them held, and who must still learn of it, out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::tally::{Progress, Tally};
+use super::write::WriteQuorum;
+use crate::ring::NodeId;
+use crate::version::{Record, Tag};
+
+/// The replies to one read.
+///
+/// Prints what was reached: `read needs 2 of 3, 1 replied: n2; refused: n1, n3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadQuorum {
+    tally: Tally,
+    /// What each replica held when it first replied: a later reply may tell of a later write, whose
+    /// copy the first no longer proves.
+    replies: BTreeMap<NodeId, Option<Record>>,
+    /// The join of all replies.
+    joined: Option<Record>,
+}
+
+impl ReadQuorum {
+    /// A read of `replicas` of which `r` must reply.
+    pub fn new(replicas: impl IntoIterator<Item = NodeId>, r: usize) -> ReadQuorum {
+        ReadQuorum { tally: Tally::new(replicas, r), replies: BTreeMap::new(), joined: None }
+    }
+
+    /// `from` holds `record`; `None` is a reply too: it holds nothing of the key.
+    pub fn add(&mut self, from: &NodeId, record: Option<Record>) -> Progress {
+        if self.tally.answer(from) {
+            self.joined = Record::join_held(self.joined.take(), record.clone());
+            self.replies.insert(from.clone(), record);
+        }
+        self.progress()
+    }
+
+    /// `from` answered with an error, or not in time.
+    pub fn refuse(&mut self, from: &NodeId) -> Progress {
+        self.tally.refuse(from);
+        self.progress()
+    }
+
+    /// How far the read is.
+    pub fn progress(&self) -> Progress {
+        self.tally.progress()
+    }
+
+    /// The join of what was replied so far: what the read returns. `None`: nobody held anything.
+    pub fn joined(&self) -> Option<&Record> {
+        self.joined.as_ref()
+    }
+
+    /// The highest tag replied, for the read phase of a register's write.
+    pub fn highest_tag(&self) -> Option<&Tag> {
+        self.joined().and_then(Record::tag)
+    }
+
+    /// Whether replicas that replied hold different records.
+    pub fn differs(&self) -> bool {
+        !self.behind().is_empty()
+    }
+
+    /// Replicas that replied with less than the join, in the order of the preference list: read repair
+    /// sends it to them.
+    pub fn behind(&self) -> Vec<NodeId> {
+        let held = |node: &&NodeId| self.replies.get(*node);
+        let behind = |node: &&NodeId| held(node).is_some_and(|reply| *reply != self.joined);
+        self.tally.replicas().iter().filter(behind).cloned().collect()
+    }
+
+    /// The write-back that a register's read must wait for before it may return the join: a write
+    /// quorum of `w` in which the replicas that replied with the join count already.
+    ///
+    /// *Returns* `None` where there is nothing to wait for: `w` replicas are known to hold the join,
+    /// or nobody holds anything. Else the join is to go to all who are
+    /// [silent](WriteQuorum::silent) in the quorum returned, and the client is to wait until it is met.
+    pub fn write_back(&self, w: usize) -> Option<WriteQuorum> {
+        self.joined.as_ref()?;
+        let mut quorum = WriteQuorum::new(self.tally.replicas().iter().cloned(), w);
+        for (node, _) in self.replies.iter().filter(|(_, reply)| **reply == self.joined) {
+            quorum.add(node);
+        }
+        (quorum.progress() != Progress::Met).then_some(quorum)
+    }
+
+    /// The counts behind the progress.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+impl fmt::Display for ReadQuorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("read ")?;
+        self.tally.describe(f, "replied")
+    }
+}

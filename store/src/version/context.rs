@@ -1,0 +1,104 @@
+//! The past a client has read, in its hands as opaque text until it writes.
+//!
+//! The text is lower-case hexadecimal of the bytes drawn in [`super::format`]: a version, the
+//! vector, and a CRC-32 of both. The checksum guards against text cut short, mangled by a shell or
+//! taken from elsewhere, which would silently remove siblings the client never saw. It is no
+//! signature: a client that forges a context harms only keys it may write anyway.
+
+use super::dot::Actor;
+use super::format::{self, DecodeError};
+use super::vector::VersionVector;
+
+/// The past a client has read: every dot it knows of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context(VersionVector);
+
+impl Context {
+    /// The dots it knows of.
+    pub fn vector(&self) -> &VersionVector {
+        &self.0
+    }
+
+    /// The context as printable text, for a client to hand back.
+    pub fn to_text(&self) -> String {
+        use std::fmt::Write as _;
+        format::encode_context(self).iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes all that is written to it");
+            text
+        })
+    }
+
+    /// The context that `text` was made from.
+    pub fn from_text(text: &[u8]) -> Result<Context, ContextError> {
+        let bytes = unhex(text).ok_or(ContextError::NotHex)?;
+        format::decode_context(&bytes).map_err(ContextError::Damaged)
+    }
+}
+
+impl FromIterator<(Actor, u64)> for Context {
+    fn from_iter<I: IntoIterator<Item = (Actor, u64)>>(entries: I) -> Context {
+        Context(entries.into_iter().collect())
+    }
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
+}
+
+/// Why a text is no context that a node has given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContextError {
+    /// Not an even number of lower-case hexadecimal digits.
+    #[error("the context is not hexadecimal text as a read returned it")]
+    NotHex,
+    /// The bytes behind the text are not what was given out.
+    #[error("the context is damaged: {0}")]
+    Damaged(#[source] DecodeError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> Context {
+        [("n1", 3, 7), ("n2", 1, 1)]
+            .map(|(node, epoch, counter)| (Actor::new(node.parse().unwrap(), epoch), counter))
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn a_context_survives_the_clients_hands() {
+        for context in [context(), Context::default()] {
+            assert_eq!(Context::from_text(context.to_text().as_bytes()), Ok(context));
+        }
+    }
+
+    #[test]
+    fn a_context_with_any_digit_changed_or_missing_is_refused() {
+        let text = context().to_text().into_bytes();
+        for at in 0..text.len() {
+            let mut changed = text.clone();
+            changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+            assert!(Context::from_text(&changed).is_err(), "taken with digit {at} changed");
+            assert!(Context::from_text(&text[..at]).is_err(), "taken when cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_refused_context_says_why() {
+        let why = |text: &str| Context::from_text(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(why("hello"), "the context is not hexadecimal text as a read returned it");
+        assert_eq!(why(""), "the context is damaged: it ends too early");
+        let mut text = context().to_text();
+        text.replace_range(4..6, "ff");
+        assert_eq!(why(&text), "the context is damaged: its checksum does not match");
+    }
+}

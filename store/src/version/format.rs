@@ -1,0 +1,285 @@
+//! Records and contexts as bytes, drawn once for those who write and those who read.
+//!
+//! ```text
+//! record    1 byte   format, 1
+//!           1 byte   kind: 1 register, 2 siblings, 3 lww
+//!           …        register | siblings | lww
+//! register  tag      counter 8, nonce, node
+//!           value
+//! lww       stamp    wall_micros 8, nonce, node
+//!           value
+//! siblings  4 bytes  entries, then for each, ascending by actor:
+//!           actor    node, epoch 8
+//!           8 bytes  counter, 1 to 2^63
+//!           4 bytes  live values, at most counter, then those values, oldest first
+//! context   1 byte   format, 1
+//!           4 bytes  entries, then for each, ascending by actor:
+//!           actor    node, epoch 8
+//!           8 bytes  counter, 1 to 2^48
+//!           4 bytes  CRC-32 (IEEE) of all bytes before it
+//!
+//! nonce     8 bytes  epoch; 8 bytes sequence
+//! node      1 byte   length, 1 to 64; so many bytes of name
+//! value     1 byte   0 tombstone, 1 value; of a value 4 bytes length, so many bytes
+//! ```
+//!
+//! Integers are little-endian. Each record has exactly one encoding, so equal bytes mean equal
+//! records, and a digest of the bytes is a digest of the record. A record has no checksum of its
+//! own: the log and the frames that carry it have one.
+//!
+//! Bytes may come from a damaged disk or a confused peer: what is decoded is checked against every
+//! line above, and nothing is allocated on the word of a length that the input does not back.
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::context::Context;
+use super::dot::Actor;
+use super::record::Record;
+use super::siblings::{Entry, Siblings};
+use super::stamp::Stamp;
+use super::tag::{Nonce, Tag};
+use crate::ring::NodeId;
+
+const FORMAT: u8 = 1;
+const REGISTER: u8 = 1;
+const SIBLINGS: u8 = 2;
+const LWW: u8 = 3;
+
+/// Highest counter of a stored dot or tag: far from the end, so that the next always exists.
+const COUNTER_MAX: u64 = 1 << 63;
+
+/// Highest counter of a context. No key is written 2^48 times by one node; and were a forged
+/// context to come near [`COUNTER_MAX`], the key could take no further writes.
+const CONTEXT_COUNTER_MAX: u64 = 1 << 48;
+
+/// Why bytes are not what they should be; phrased to follow "… is damaged:".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A field goes beyond the last byte.
+    #[error("it ends too early")]
+    Short,
+    /// Bytes are left after the last field.
+    #[error("{0} bytes follow its end")]
+    Long(usize),
+    /// Written by a release this one does not know.
+    #[error("it is of format {0}, and only format {FORMAT} is known")]
+    Format(u8),
+    /// The checksum is another one.
+    #[error("its checksum does not match")]
+    Checksum,
+    /// A field has a value it cannot have.
+    #[error("{0}")]
+    Field(&'static str),
+}
+
+pub(super) fn encode_record(record: &Record) -> Bytes {
+    let mut out = BytesMut::new();
+    out.put_u8(FORMAT);
+    match record {
+        Record::Register { tag, value } => {
+            out.put_u8(REGISTER);
+            put_moment(&mut out, tag.counter, tag.nonce, &tag.node);
+            put_value(&mut out, value.as_ref());
+        }
+        Record::Siblings(siblings) => {
+            out.put_u8(SIBLINGS);
+            put_siblings(&mut out, siblings);
+        }
+        Record::Lww { stamp, value } => {
+            out.put_u8(LWW);
+            put_moment(&mut out, stamp.wall_micros, stamp.nonce, &stamp.node);
+            put_value(&mut out, value.as_ref());
+        }
+    }
+    out.freeze()
+}
+
+pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
+    let mut reader = Reader(bytes);
+    reader.format()?;
+    let record = match reader.u8()? {
+        REGISTER => {
+            let (counter, nonce, node) = reader.moment()?;
+            require((1..=COUNTER_MAX).contains(&counter), "a tag's counter is out of range")?;
+            Record::Register { tag: Tag { counter, node, nonce }, value: reader.value()? }
+        }
+        SIBLINGS => Record::Siblings(reader.siblings()?),
+        LWW => {
+            let (wall_micros, nonce, node) = reader.moment()?;
+            Record::Lww { stamp: Stamp { wall_micros, node, nonce }, value: reader.value()? }
+        }
+        _ => return Err(DecodeError::Field("its kind is unknown")),
+    };
+    reader.end()?;
+    Ok(record)
+}
+
+pub(super) fn encode_context(context: &Context) -> Vec<u8> {
+    let mut out = vec![FORMAT];
+    out.put_u32_le(context.vector().iter().len() as u32);
+    for (actor, counter) in context.vector().iter() {
+        put_actor(&mut out, actor);
+        out.put_u64_le(counter);
+    }
+    let checksum = crc32fast::hash(&out);
+    out.put_u32_le(checksum);
+    out
+}
+
+pub(super) fn decode_context(bytes: &[u8]) -> Result<Context, DecodeError> {
+    let (body, checksum) = bytes.split_last_chunk().ok_or(DecodeError::Short)?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+        return Err(DecodeError::Checksum);
+    }
+    let mut reader = Reader(body);
+    reader.format()?;
+    let entries = reader.by_actor(|reader| reader.counter(CONTEXT_COUNTER_MAX))?;
+    reader.end()?;
+    Ok(entries.into_iter().collect())
+}
+
+fn put_node(out: &mut impl BufMut, node: &NodeId) {
+    assert!(node.as_str().len() <= NodeId::LEN_MAX, "a name's length fits one byte");
+    out.put_u8(node.as_str().len() as u8);
+    out.put_slice(node.as_str().as_bytes());
+}
+
+fn put_actor(out: &mut impl BufMut, actor: &Actor) {
+    put_node(out, &actor.node);
+    out.put_u64_le(actor.epoch);
+}
+
+/// A tag or a stamp: they differ in what the first number counts.
+fn put_moment(out: &mut impl BufMut, time: u64, nonce: Nonce, node: &NodeId) {
+    out.put_u64_le(time);
+    out.put_u64_le(nonce.epoch);
+    out.put_u64_le(nonce.sequence);
+    put_node(out, node);
+}
+
+fn put_value(out: &mut impl BufMut, value: Option<&Bytes>) {
+    out.put_u8(u8::from(value.is_some()));
+    if let Some(value) = value {
+        out.put_u32_le(u32::try_from(value.len()).expect("pairs are limited far below 4 GiB"));
+        out.put_slice(value);
+    }
+}
+
+fn put_siblings(out: &mut impl BufMut, siblings: &Siblings) {
+    out.put_u32_le(siblings.entries().len() as u32);
+    for (actor, entry) in siblings.entries() {
+        put_actor(out, actor);
+        out.put_u64_le(entry.counter);
+        out.put_u32_le(entry.live.len() as u32);
+        entry.live.iter().for_each(|value| put_value(out, value.as_ref()));
+    }
+}
+
+fn require(holds: bool, otherwise: &'static str) -> Result<(), DecodeError> {
+    if holds { Ok(()) } else { Err(DecodeError::Field(otherwise)) }
+}
+
+/// What is left to read.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (head, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Short)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN], DecodeError> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(DecodeError::Short)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn format(&mut self) -> Result<(), DecodeError> {
+        match self.u8()? {
+            FORMAT => Ok(()),
+            other => Err(DecodeError::Format(other)),
+        }
+    }
+
+    fn node(&mut self) -> Result<NodeId, DecodeError> {
+        let len = self.u8()?;
+        let name = std::str::from_utf8(self.take(len.into())?).ok();
+        name.and_then(|name| NodeId::new(name).ok())
+            .ok_or(DecodeError::Field("a node's name is not one"))
+    }
+
+    fn moment(&mut self) -> Result<(u64, Nonce, NodeId), DecodeError> {
+        let time = self.u64()?;
+        let nonce = Nonce { epoch: self.u64()?, sequence: self.u64()? };
+        Ok((time, nonce, self.node()?))
+    }
+
+    fn counter(&mut self, max: u64) -> Result<u64, DecodeError> {
+        let counter = self.u64()?;
+        require((1..=max).contains(&counter), "a counter is out of range")?;
+        Ok(counter)
+    }
+
+    fn value(&mut self) -> Result<Option<Bytes>, DecodeError> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => {
+                let len = self.u32()?;
+                self.take(len as usize).map(|value| Some(Bytes::copy_from_slice(value)))
+            }
+            _ => Err(DecodeError::Field("a value is neither there nor a tombstone")),
+        }
+    }
+
+    /// What `read` makes of each entry, by actor; actors must ascend.
+    fn by_actor<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<BTreeMap<Actor, T>, DecodeError> {
+        let mut entries: BTreeMap<Actor, T> = BTreeMap::new();
+        for _ in 0..self.u32()? {
+            let actor = Actor { node: self.node()?, epoch: self.u64()? };
+            let ascends = entries.last_key_value().is_none_or(|(last, _)| *last < actor);
+            require(ascends, "actors do not ascend")?;
+            entries.insert(actor, read(self)?);
+        }
+        Ok(entries)
+    }
+
+    fn siblings(&mut self) -> Result<Siblings, DecodeError> {
+        let entries = self.by_actor(|reader| {
+            let counter = reader.counter(COUNTER_MAX)?;
+            let count = reader.u32()?;
+            require(u64::from(count) <= counter, "there are more live values than dots")?;
+            // Not with_capacity: each value must be there before room is made for it.
+            let mut live = Vec::new();
+            for _ in 0..count {
+                live.push(reader.value()?);
+            }
+            Ok(Entry { counter, live })
+        })?;
+        Ok(Siblings::from_entries(entries))
+    }
+
+    fn end(&self) -> Result<(), DecodeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Long(self.0.len())) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! Which write is later, which are concurrent, and what is left when replicas meet.
+//!
+//! A [`Record`] is what a replica holds of a key. Its version is, by policy of the keyspace,
+//! a [`Tag`] (logical time of a register), [`Siblings`] (dotted version vectors), or a [`Stamp`]
+//! (the coordinator's wall clock). Records of any kind [join](Record::join), and that is all that
+//! replication, repair and anti-entropy ever do with them.
+
+mod context;
+mod dot;
+mod format;
+mod record;
+mod siblings;
+mod stamp;
+mod tag;
+mod vector;
+
+pub use context::{Context, ContextError};
+pub use dot::{Actor, Dot};
+pub use format::DecodeError;
+pub use record::Record;
+pub use siblings::Siblings;
+pub use stamp::Stamp;
+pub use tag::{Nonce, Tag};
+pub use vector::VersionVector;

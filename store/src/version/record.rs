@@ -1,0 +1,146 @@
+//! What a replica holds of a key: values and the version that orders them.
+//!
+//! Every kind of record is a lattice: [`Record::join`] takes what two replicas hold and returns what
+//! both will hold once they have heard of each other. It is idempotent, commutative and associative,
+//! so records may be delivered twice, late and in any order (a retry, a hint, read repair,
+//! anti-entropy), and replicas that have heard the same writes hold the same bytes.
+//!
+//! A deleted key still has a record, with a tombstone for its value: a replica that holds nothing
+//! could not tell a delete it has missed from a write it has missed.
+//!
+//! Source: Shapiro et al., "Conflict-free Replicated Data Types", SSS 2011 (state-based convergence).
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::context::Context;
+use super::format::{self, DecodeError};
+use super::siblings::Siblings;
+use super::stamp::Stamp;
+use super::tag::Tag;
+
+/// What a replica holds of a key. A value that is `None` is a tombstone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Of a `register` keyspace: the write with the highest tag.
+    Register {
+        /// When it was written, in logical time.
+        tag: Tag,
+        /// What was written.
+        value: Option<Bytes>,
+    },
+    /// Of a `siblings` keyspace: every write that no other has superseded.
+    Siblings(Siblings),
+    /// Of an `lww` keyspace: the write with the latest stamp.
+    Lww {
+        /// When it was written, by its coordinator's clock.
+        stamp: Stamp,
+        /// What was written.
+        value: Option<Bytes>,
+    },
+}
+
+impl Record {
+    /// What a replica holds that has heard of both.
+    ///
+    /// Records of different kinds meet only when a keyspace's policy was changed under its data, or
+    /// nodes were configured apart. Then the kind that promises more stays (siblings, register,
+    /// lww), for nothing compares their versions; what matters is that all replicas choose alike.
+    #[must_use]
+    pub fn join(self, other: Record) -> Record {
+        match (self, other) {
+            (Record::Siblings(mine), Record::Siblings(theirs)) => {
+                Record::Siblings(mine.join(theirs))
+            }
+            (mine, theirs) if mine.order(&theirs) == Ordering::Less => theirs,
+            (mine, _) => mine,
+        }
+    }
+
+    /// [`Record::join`] where a replica may hold nothing.
+    pub fn join_held(mine: Option<Record>, theirs: Option<Record>) -> Option<Record> {
+        match (mine, theirs) {
+            (Some(mine), Some(theirs)) => Some(mine.join(theirs)),
+            (mine, theirs) => mine.or(theirs),
+        }
+    }
+
+    /// The order by which one of two records stays whole. Equal tags mean equal values, for a nonce is
+    /// never given twice; should that promise be broken, the greater value stays, on every replica.
+    fn order(&self, other: &Record) -> Ordering {
+        match (self, other) {
+            (
+                Record::Register { tag: mine, value: my_value },
+                Record::Register { tag: theirs, value: their_value },
+            ) => (mine, my_value).cmp(&(theirs, their_value)),
+            (
+                Record::Lww { stamp: mine, value: my_value },
+                Record::Lww { stamp: theirs, value: their_value },
+            ) => (mine, my_value).cmp(&(theirs, their_value)),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Record::Lww { .. } => 0,
+            Record::Register { .. } => 1,
+            Record::Siblings(_) => 2,
+        }
+    }
+
+    /// The record as bytes, for disk and wire; drawn in `format.rs`.
+    pub fn encode(&self) -> Bytes {
+        format::encode_record(self)
+    }
+
+    /// The record that was encoded so.
+    pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+        format::decode_record(bytes)
+    }
+
+    /// The version as stable printable text without spaces: equal text means the same version.
+    pub fn version(&self) -> String {
+        match self {
+            Record::Register { tag, .. } => format!("tag={tag}"),
+            Record::Siblings(siblings) => format!("dots={siblings}"),
+            Record::Lww { stamp, .. } => format!("stamp={stamp}"),
+        }
+    }
+
+    /// The values a reader sees, ascending: none of a deleted key, several only of siblings.
+    pub fn values(&self) -> Vec<Bytes> {
+        match self {
+            Record::Register { value, .. } | Record::Lww { value, .. } => {
+                value.iter().cloned().collect()
+            }
+            Record::Siblings(siblings) => siblings.values(),
+        }
+    }
+
+    /// What a client must hand back to supersede these values; empty where no client has to.
+    pub fn context(&self) -> Context {
+        match self {
+            Record::Siblings(siblings) => siblings.context(),
+            Record::Register { .. } | Record::Lww { .. } => Context::default(),
+        }
+    }
+
+    /// The tag of a register's write.
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Record::Register { tag, .. } => Some(tag),
+            Record::Siblings(_) | Record::Lww { .. } => None,
+        }
+    }
+
+    /// `xxh3_64` of the encoding: equal on replicas that hold the same.
+    pub fn digest(&self) -> u64 {
+        xxh3_64(&self.encode())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! All the writes somebody knows of, where of each actor they know a first run without gaps.
+//!
+//! `{x: 2, y: 1}` knows the dots x:1, x:2 and y:1. One vector *covers* another when it knows all
+//! that the other knows; two of which neither covers the other are concurrent.
+//!
+//! Source: Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", IEEE TSE 1983.
+
+use std::collections::BTreeMap;
+
+use super::dot::{Actor, Dot};
+
+/// All the writes somebody knows of: of each actor those up to a counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionVector(BTreeMap<Actor, u64>);
+
+impl VersionVector {
+    /// The last counter known of `actor`; 0 if none.
+    pub fn counter(&self, actor: &Actor) -> u64 {
+        self.0.get(actor).copied().unwrap_or(0)
+    }
+
+    /// Learns of `actor`'s writes up to `counter`.
+    pub fn learn(&mut self, actor: Actor, counter: u64) {
+        if counter > 0 {
+            let known = self.0.entry(actor).or_insert(0);
+            *known = counter.max(*known);
+        }
+    }
+
+    /// Whether `dot` is known.
+    pub fn knows(&self, dot: &Dot) -> bool {
+        dot.counter <= self.counter(&dot.actor)
+    }
+
+    /// Whether all that `other` knows is known here.
+    pub fn covers(&self, other: &VersionVector) -> bool {
+        other.iter().all(|(actor, counter)| counter <= self.counter(actor))
+    }
+
+    /// Actors and their last counters, ascending by actor; no counter is 0.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Actor, u64)> {
+        self.0.iter().map(|(actor, counter)| (actor, *counter))
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(Actor, u64)> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = (Actor, u64)>>(entries: I) -> VersionVector {
+        let mut vector = VersionVector::default();
+        for (actor, counter) in entries {
+            vector.learn(actor, counter);
+        }
+        vector
+    }
+}
