@@ -111,3 +111,73 @@ impl HintQueue {
         self.dropped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::test_records::{node, register};
+
+    fn hint(owner: &str, counter: u64) -> Hint {
+        let record = register(counter, "n1", counter, Some("v"));
+        Hint { owner: node(owner), key: format!("k{counter}").into(), record }
+    }
+
+    fn keys(queue: &HintQueue, owner: &str) -> Vec<Bytes> {
+        queue.of(&node(owner)).map(|(_, hint)| hint.key.clone()).collect()
+    }
+
+    #[test]
+    fn hints_are_replayed_in_the_order_they_were_taken() {
+        let mut queue = HintQueue::new(10_000);
+        for (owner, counter) in [("n2", 3), ("n3", 9), ("n2", 1), ("n2", 2)] {
+            queue.take(hint(owner, counter)).unwrap();
+        }
+        assert_eq!(keys(&queue, "n2"), ["k3", "k1", "k2"]);
+        assert_eq!(keys(&queue, "n3"), ["k9"]);
+        assert_eq!(queue.owners().collect::<Vec<_>>(), [&node("n2"), &node("n3")]);
+    }
+
+    #[test]
+    fn a_hint_is_dropped_only_after_its_owner_has_acked() {
+        let mut queue = HintQueue::new(10_000);
+        let first = queue.take(hint("n2", 1)).unwrap();
+        let second = queue.take(hint("n2", 2)).unwrap();
+        // Sent, and the owner went away again: the replay starts over with the same hints.
+        assert_eq!(queue.of(&node("n2")).next().unwrap().0, first);
+        assert_eq!(keys(&queue, "n2"), ["k1", "k2"]);
+        // Another node's word is not the owner's.
+        assert!(!queue.acknowledge(&node("n3"), first));
+        assert_eq!(keys(&queue, "n2"), ["k1", "k2"]);
+        // Acknowledgements may overtake each other; each drops its own hint and no other.
+        assert!(queue.acknowledge(&node("n2"), second));
+        assert_eq!(keys(&queue, "n2"), ["k1"]);
+        assert!(!queue.acknowledge(&node("n2"), second));
+        assert!(queue.acknowledge(&node("n2"), first));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_hint_that_does_not_fit_is_counted_and_those_kept_stay() {
+        let size = hint("n2", 1).key.len() + hint("n2", 1).record.encode().len();
+        let mut queue = HintQueue::new(2 * size);
+        let first = queue.take(hint("n2", 1)).unwrap();
+        queue.take(hint("n3", 2)).unwrap();
+        assert_eq!((queue.take(hint("n2", 3)), queue.dropped()), (None, 1));
+        assert_eq!((queue.len(), queue.bytes()), (2, 2 * size));
+        queue.acknowledge(&node("n2"), first);
+        assert_eq!(queue.bytes(), size);
+        assert!(queue.take(hint("n2", 4)).is_some());
+        assert_eq!((keys(&queue, "n2"), queue.dropped()), (vec!["k4".into()], 1));
+    }
+
+    #[test]
+    fn an_id_is_never_given_twice() {
+        let mut queue = HintQueue::new(10_000);
+        let first = queue.take(hint("n2", 1)).unwrap();
+        queue.acknowledge(&node("n2"), first);
+        let second = queue.take(hint("n2", 2)).unwrap();
+        assert!(first < second);
+        assert!(!queue.acknowledge(&node("n2"), first), "a late ack dropped another hint");
+        assert_eq!(queue.len(), 1);
+    }
+}

@@ -37,6 +37,8 @@ pub mod merkle;
 pub mod quorum;
 pub mod resp;
 pub mod ring;
+#[cfg(test)]
+mod script;
 pub mod version;
 
 pub use command::Command;

@@ -12,6 +12,8 @@ mod record;
 mod siblings;
 mod stamp;
 mod tag;
+#[cfg(test)]
+pub(crate) mod test_records;
 mod vector;
 
 pub use context::{Context, ContextError};
