@@ -24,12 +24,12 @@ pub(crate) fn replay(name: &str, mut run: impl FnMut(&str, &[&str]) -> String) {
             let words: Vec<&str> = command.split_whitespace().collect();
             let (verb, arguments) = words.split_first().expect("a command has a verb");
             let printed = run(verb, arguments);
-            transcript.push_str(&format!("{line}\n{printed}"));
+            transcript.extend([line, "\n", printed.as_str()]);
             if !printed.is_empty() && !printed.ends_with('\n') {
                 transcript.push('\n');
             }
         } else if line.is_empty() || line.starts_with('#') {
-            transcript.push_str(&format!("{line}\n"));
+            transcript.extend([line, "\n"]);
         }
     }
     assert!(script.contains("\n> ") || script.starts_with("> "), "{name} has no command");

@@ -29,7 +29,9 @@ impl Cluster {
     fn new(names: &[&str]) -> Cluster {
         let names: Vec<NodeId> = names.iter().map(|name| node(name)).collect();
         let mut cluster = Cluster { names: names.clone(), ..Cluster::default() };
-        names.iter().for_each(|name| cluster.start(name));
+        for name in &names {
+            cluster.start(name);
+        }
         cluster
     }
 

@@ -19,13 +19,11 @@ fn names(nodes: &[NodeId]) -> String {
 /// `5@n1` is a register's write; `milk@n1` one of a sibling's; `-` is nothing held.
 fn record(text: &str) -> Option<Record> {
     let (what, writer) = text.split_once('@')?;
-    Some(match what.parse() {
-        Ok(counter) => register(counter, writer, 1, Some(what)),
-        Err(_) => {
-            let value = Bytes::copy_from_slice(what.as_bytes());
-            Record::Siblings(Siblings::new(Actor::new(node(writer), 1), Some(value)))
-        }
-    })
+    if let Ok(counter) = what.parse() {
+        return Some(register(counter, writer, 1, Some(what)));
+    }
+    let value = Bytes::copy_from_slice(what.as_bytes());
+    Some(Record::Siblings(Siblings::new(Actor::new(node(writer), 1), Some(value))))
 }
 
 #[derive(Default)]

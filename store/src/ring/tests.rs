@@ -33,20 +33,17 @@ fn preference_lists_are_as_written() {
         }
         "prefer" => {
             let n = words[0].parse().unwrap();
-            words[1..]
-                .iter()
-                .map(|key| {
-                    let token = Token::of(key.as_bytes());
-                    let list = ring.preference(token, n);
-                    let (primaries, fallbacks) = (names(&list.primaries), names(&list.fallbacks));
-                    format!("{key} at {token}: {primaries} | {fallbacks}").trim_end().to_owned()
-                        + "\n"
-                })
-                .collect()
+            let lines = words[1..].iter().map(|key| {
+                let token = Token::of(key.as_bytes());
+                let list = ring.preference(token, n);
+                let (primaries, fallbacks) = (names(&list.primaries), names(&list.fallbacks));
+                format!("{key} at {token}: {primaries} | {fallbacks}").trim_end().to_owned()
+            });
+            lines.collect::<Vec<_>>().join("\n")
         }
         "sets" => {
             let sets = ring.replica_sets(words[0].parse().unwrap());
-            sets.iter().map(|set| format!("{set}\n")).collect()
+            sets.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         }
         other => panic!("no command {other}"),
     });
@@ -56,7 +53,7 @@ fn preference_lists_are_as_written() {
 fn a_key_on_a_virtual_node_belongs_to_it() {
     let ring = ring(&[1, 1, 1]);
     for (token, owner) in ring.points() {
-        assert_eq!(ring.preference(*token, 1).primaries, [owner.clone()]);
+        assert_eq!(ring.preference(*token, 1).primaries, std::slice::from_ref(owner));
     }
 }
 
@@ -65,7 +62,7 @@ fn a_token_past_the_last_virtual_node_belongs_to_the_first() {
     let ring = ring(&[1, 1, 1]);
     let (last, first) = (&ring.points()[ring.points().len() - 1], &ring.points()[0]);
     assert!(last.0 < Token(u64::MAX));
-    assert_eq!(ring.preference(Token(last.0.0 + 1), 1).primaries, [first.1.clone()]);
+    assert_eq!(ring.preference(Token(last.0.0 + 1), 1).primaries, std::slice::from_ref(&first.1));
     assert_eq!(ring.preference(Token(u64::MAX), 3), ring.preference(Token(0), 3));
 }
 

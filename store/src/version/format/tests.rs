@@ -6,7 +6,7 @@ use super::*;
 use crate::version::test_records::{records, register};
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn siblings() -> Record {

@@ -12,8 +12,8 @@ fn actor(name: &str) -> Actor {
     Actor::new(name.parse().unwrap(), 1)
 }
 
-fn value(text: &str) -> Option<Bytes> {
-    Some(Bytes::copy_from_slice(text.as_bytes()))
+fn value(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 fn text(value: &Bytes) -> String {
@@ -23,7 +23,9 @@ fn text(value: &Bytes) -> String {
 /// The vector as it is taught: `[Sx,3][Sy,1]`.
 fn vector(context: &Context) -> String {
     let entries = context.vector().iter();
-    entries.map(|(actor, counter)| format!("[{},{counter}]", actor.node)).collect()
+    let pairs: Vec<String> =
+        entries.map(|(actor, counter)| format!("[{},{counter}]", actor.node)).collect();
+    pairs.concat()
 }
 
 /// Servers that hold one key, and clients that remember what they read.
@@ -40,7 +42,7 @@ impl Story {
                 let context = self.at(server).context();
                 self.clients.insert((*client).to_owned(), context);
             }
-            ("writes", [client, server, text]) => self.write(client, server, value(text)),
+            ("writes", [client, server, text]) => self.write(client, server, Some(value(text))),
             ("deletes", [client, server]) => self.write(client, server, None),
             ("tells", [from, to]) => {
                 let joined = self.at(to).clone().join(self.at(from).clone());
@@ -86,24 +88,24 @@ fn a_delete_removes_what_it_saw_and_nothing_else() {
 
 #[test]
 fn a_node_that_lost_its_data_gives_no_dot_again() {
-    let sound = Siblings::new(actor("n1"), value("before"));
+    let sound = Siblings::new(actor("n1"), Some(value("before")));
     let reborn = Actor { epoch: 2, ..actor("n1") };
-    let joined = sound.clone().join(Siblings::new(reborn, value("after")));
+    let joined = sound.clone().join(Siblings::new(reborn, Some(value("after"))));
     assert_eq!(joined.values(), ["after", "before"]);
     // In its old epoch its new write would bear the old write's dot, and one would hide the other.
-    let amnesiac = sound.join(Siblings::new(actor("n1"), value("after")));
+    let amnesiac = sound.join(Siblings::new(actor("n1"), Some(value("after"))));
     assert_eq!(amnesiac.values().len(), 1);
 }
 
 #[test]
 fn live_dots_are_the_last_of_their_actor() {
-    let mut siblings = Siblings::new(actor("n1"), value("a"));
+    let mut siblings = Siblings::new(actor("n1"), Some(value("a")));
     let seen = siblings.context();
-    siblings.update(&Context::default(), actor("n1"), value("b"));
+    siblings.update(&Context::default(), actor("n1"), Some(value("b")));
     let last = siblings.update(&seen, actor("n1"), None);
     let live: Vec<(String, Option<&Bytes>)> =
         siblings.live().map(|(dot, value)| (dot.to_string(), value)).collect();
-    assert_eq!(live, [("n1/1:2".into(), value("b").as_ref()), ("n1/1:3".into(), None)]);
+    assert_eq!(live, [("n1/1:2".into(), Some(&value("b"))), ("n1/1:3".into(), None)]);
     assert_eq!(last.to_string(), "n1/1:3");
     assert_eq!(siblings.to_string(), "n1/1:3(2)");
 }
