@@ -36,10 +36,7 @@ pub mod membership;
 pub mod merkle;
 pub mod quorum;
 pub mod resp;
-pub mod ring;
-#[cfg(test)]
-mod script;
-pub mod version;
+pub mod server;
 
-pub use command::Command;
+pub use command::{Command, Level};
 pub use config::{Config, Keyspace, Member, Policy, Sync};
