@@ -5,9 +5,56 @@
 //! calls once the write is as durable as promised; only then is the write seen by `get` and `scan`,
 //! so that nothing is ever read that a crash could take back.
 
+use std::io;
+use std::path::Path;
+
 use bytes::Bytes;
 
-/// Called once, by a thread of the engine.
+mod committer;
+mod compactor;
+mod directory;
+mod durable;
+mod format;
+mod log;
+mod manifest;
+mod memtable;
+mod merge;
+mod queue;
+mod statistics;
+mod table;
+mod view;
+
+pub use durable::{Durable, Options};
+pub use statistics::Statistics;
+
+/// A key, and its value or `None` where it was removed.
+type Entry = (Bytes, Option<Bytes>);
+
+/// What one memtable or table knows of a key.
+#[derive(Clone, Debug, PartialEq)]
+enum Found {
+    Value(Bytes),
+    /// A tombstone: older tables must not be asked.
+    Removed,
+}
+
+impl Found {
+    fn value(self) -> Option<Bytes> {
+        match self {
+            Found::Value(value) => Some(value),
+            Found::Removed => None,
+        }
+    }
+}
+
+impl From<Option<Bytes>> for Found {
+    fn from(value: Option<Bytes>) -> Found {
+        value.map_or(Found::Removed, Found::Value)
+    }
+}
+
+/// Called once, by a thread of the engine; by the caller's own where the engine is closed already.
+/// While it runs no other write is answered: it must not wait for anything.
 pub type Done = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
 
 /// Pairs to put or remove, together or not at all.
@@ -40,7 +87,7 @@ pub trait Engine: Send + Sync + 'static {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
     /// The system refused; after a failed write or sync the engine takes no more writes.
-    #[error("{action} {path}: {message}")]
+    #[error("{action} {}: {message}", .path.display())]
     Io {
         /// What was being done.
         action: &'static str,
@@ -50,7 +97,7 @@ pub enum EngineError {
         message: String,
     },
     /// Bytes on disk are not what was written.
-    #[error("{path} is damaged at byte {offset}: {message}")]
+    #[error("{} is damaged at byte {offset}: {message}", .path.display())]
     Damaged {
         /// Which file.
         path: std::path::PathBuf,
@@ -60,7 +107,7 @@ pub enum EngineError {
         message: String,
     },
     /// Another process has the directory.
-    #[error("{path} is in use by another process")]
+    #[error("{} is in use by another process", .path.display())]
     InUse {
         /// Which directory.
         path: std::path::PathBuf,
@@ -68,4 +115,16 @@ pub enum EngineError {
     /// The engine was closed, or broke earlier.
     #[error("the engine is closed: {0}")]
     Closed(String),
+}
+
+impl EngineError {
+    /// For `map_err`: an error of the system while doing `action` to `path`.
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
+        let path = path.to_owned();
+        move |error| EngineError::Io { action, path, message: error.to_string() }
+    }
+
+    fn damaged(path: &Path, offset: u64, message: &str) -> EngineError {
+        EngineError::Damaged { path: path.to_owned(), offset, message: message.to_owned() }
+    }
 }

@@ -1,0 +1,216 @@
+//! The engine itself: a queue, a view, and two threads between them.
+//!
+//! ```text
+//! write -> Queue -> committer (log, memtable) -> compactor (tables, manifest)
+//! get, scan <- View <------------+-----------------------+
+//! ```
+//!
+//! `open` reads the manifest, removes what it does not name, opens the tables and replays the log.
+
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+
+use super::committer::Committer;
+use super::compactor::Compactor;
+use super::directory::{Directory, Listing, remove};
+use super::log::{self, Recovered, Segment};
+use super::manifest::Manifest;
+use super::queue::Queue;
+use super::statistics::{Counters, Statistics};
+use super::table::Table;
+use super::view::{State, View};
+use super::{Batch, Done, Engine, EngineError};
+use crate::config::Sync;
+
+/// How an engine works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// When a write counts as durable.
+    pub sync: Sync,
+    /// A memtable of more bytes is written as a table.
+    pub memtable_bytes: usize,
+    /// More tables than this are merged into one.
+    pub tables_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { sync: Sync::default(), memtable_bytes: 8 << 20, tables_max: 4 }
+    }
+}
+
+/// An engine on a directory of its own.
+pub struct Durable {
+    shared: Arc<Shared>,
+    /// Committer and compactor; empty once they were waited for.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Keeps the directory's lock until the engine is dropped.
+    _directory: Arc<Directory>,
+}
+
+/// What readers, writers and both threads share.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) queue: Queue,
+    pub(super) view: View,
+    pub(super) statistics: Counters,
+}
+
+impl Durable {
+    /// Opens the engine on `path`, which is made if absent, with everything it held.
+    pub fn open(path: &Path, options: Options) -> Result<Durable, EngineError> {
+        let directory = Arc::new(Directory::open(path)?);
+        let (manifest, state, recovered) = restore(&directory)?;
+        let shared = Arc::new(Shared { view: View::from_state(state), ..Shared::default() });
+        let (full, to_write) = sync_channel(1);
+        let limits = (options.sync, options.memtable_bytes);
+        let committer = Committer::new(shared.clone(), directory.clone(), recovered, limits, full);
+        let compactor = Compactor {
+            shared: shared.clone(),
+            directory: directory.clone(),
+            manifest,
+            tables_max: options.tables_max,
+        };
+        let threads = vec![
+            spawn("engine-committer", path, move || committer.run())?,
+            spawn("engine-compactor", path, move || compactor.run(&to_write))?,
+        ];
+        Ok(Durable { shared, threads: Mutex::new(threads), _directory: directory })
+    }
+
+    /// What it has done since it was opened.
+    pub fn statistics(&self) -> Statistics {
+        self.shared.statistics.read()
+    }
+}
+
+impl Engine for Durable {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.shared.view.get(key)
+    }
+
+    fn write(&self, batch: Batch, done: Done) {
+        self.shared.queue.push(batch, done);
+    }
+
+    fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
+        let mut page = Vec::new();
+        if limit == 0 {
+            return Ok(page);
+        }
+        self.shared.view.visit(from, |key, value| {
+            page.push((key, value));
+            page.len() < limit
+        })?;
+        Ok(page)
+    }
+
+    /// Counted by walking all keys; damage ends the walk, is logged, and shortens the count.
+    fn len(&self) -> usize {
+        let mut count = 0;
+        let visited = self.shared.view.visit(b"", |_, _| {
+            count += 1;
+            true
+        });
+        if let Err(error) = visited {
+            tracing::error!(%error, counted = count, "failed to count all keys");
+        }
+        count
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self.scan(b"", 1), Ok(page) if page.is_empty())
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.shared.queue.end(CLOSED);
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                return Err(EngineError::Closed("a thread of the engine panicked".to_owned()));
+            }
+        }
+        match self.shared.queue.ended() {
+            Some(reason) if reason != CLOSED => Err(EngineError::Closed(reason)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why writes are refused after an orderly end.
+const CLOSED: &str = "it was asked to close";
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "failed to close the engine");
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    path: &Path,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, EngineError> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    spawned.map_err(EngineError::io("start a thread for", path))
+}
+
+/// Everything the directory holds, after removing what its manifest does not name.
+fn restore(directory: &Directory) -> Result<(Manifest, State, Recovered), EngineError> {
+    let listing = directory.list()?;
+    let Some(manifest) = Manifest::load(directory)? else {
+        return begin(directory, &listing);
+    };
+    remove_leftovers(directory, &manifest, &listing)?;
+    let mut state = State::default();
+    for &number in &manifest.tables {
+        state.tables.push(Arc::new(Table::open(directory.table(number), number)?));
+    }
+    let newest = listing.logs.last().copied().unwrap_or(0).max(manifest.oldest_log);
+    let logs: Vec<u64> = (manifest.oldest_log..=newest).collect();
+    let apply = |(key, value): (&[u8], Option<&[u8]>)| state.active.put(key, value);
+    let recovered = log::recover(directory, &logs, apply)?;
+    Ok((manifest, state, recovered))
+}
+
+/// A directory never used, or left in the middle of this very function. The manifest comes last: once
+/// it is there, a missing segment is damage.
+fn begin(
+    directory: &Directory,
+    listing: &Listing,
+) -> Result<(Manifest, State, Recovered), EngineError> {
+    let manifest = Manifest::fresh();
+    let mut unused = listing.tables.is_empty();
+    for &number in &listing.logs {
+        unused &= number == manifest.oldest_log && log::is_unused(directory, number)?;
+    }
+    if !unused {
+        return Err(EngineError::damaged(&directory.manifest(), 0, "the manifest is missing"));
+    }
+    let segment = Segment::create(directory, manifest.oldest_log, 1)?;
+    manifest.store(directory)?;
+    Ok((manifest, State::default(), Recovered { segment, next_sequence: 1 }))
+}
+
+fn remove_leftovers(
+    directory: &Directory,
+    manifest: &Manifest,
+    listing: &Listing,
+) -> Result<(), EngineError> {
+    let logs = listing.logs.iter().filter(|&&number| number < manifest.oldest_log);
+    let tables = listing.tables.iter().filter(|number| !manifest.tables.contains(number));
+    let logs = logs.map(|&number| directory.log(number));
+    let tables = tables.map(|&number| directory.table(number));
+    for path in logs.chain(tables).chain(listing.temporary.iter().cloned()) {
+        tracing::info!(path = %path.display(), "a leftover is removed");
+        remove(&path)?;
+    }
+    Ok(())
+}
