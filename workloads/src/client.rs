@@ -18,7 +18,7 @@ pub enum Completion {
     Ok(Value, Option<String>),
     /// It did not happen, and never will; why.
     Fail(String),
-    /// It may have happened, or may yet; why. The connection must not be used again.
+    /// It may have happened, or may yet; why.
     Info(String),
 }
 
@@ -26,11 +26,16 @@ pub enum Completion {
 pub trait Client: Send {
     /// Carries out `invocation` within the timeout the client was opened with.
     fn invoke<'a>(&'a mut self, invocation: &'a Invocation) -> BoxFuture<'a, Completion>;
+
+    /// Whether another operation may follow on this connection. False once a reply is outstanding or
+    /// the connection is lost, however the operation was classified: a read that timed out is a
+    /// `Fail`, and yet its late reply must never answer the next request.
+    fn is_usable(&self) -> bool;
 }
 
 /// Opens clients.
 pub trait Connector: Send + Sync {
-    /// Connects to the node at `address`; every operation, and connecting, may take `timeout`.
+    /// Connects to the node at `address`; connecting may take `timeout`, and so may every operation.
     fn connect(
         &self,
         address: SocketAddr,

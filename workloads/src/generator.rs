@@ -14,6 +14,8 @@ pub struct Invocation {
 }
 
 /// A seeded, pure source of operations, shared by the workers of one workload.
+///
+/// The same seed, asked and shown the same in the same order, gives the same operations.
 pub trait Generator: Send {
     /// The next operation for `worker` (a number from zero, stable for the whole run), or `None`
     /// when there is nothing left for it to do.

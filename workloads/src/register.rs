@@ -1,0 +1,177 @@
+//! Registers: each key holds one integer, read and overwritten by everybody.
+//!
+//! Values written to a key are unique and ascend from one, so that a read names the write it saw:
+//! judging linearizability then takes a search over orders only, never over which of two equal
+//! writes was meant.
+//!
+//! | operation | request | value |
+//! |---|---|---|
+//! | `write` | `SET key value` | the integer |
+//! | `read` | `GET key` | the integer, or nothing |
+//! | `read-replica` | `KV.REPLICA key` | likewise; several where the node keeps siblings |
+//!
+//! A write of unknown end stays open to the end of the history and may explain any later read, so a
+//! key that gathers many of them is retired early: it became slow to judge, and blind.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use checker::{Event, Function, Kind, Value};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use store::resp::Reply;
+
+use crate::client::Connector;
+use crate::connection::Connection;
+use crate::elements::integer;
+use crate::generator::{Generator, Invocation};
+use crate::keys::ActiveKeys;
+use crate::options::{self, OptionsError};
+use crate::promise::Promise;
+use crate::resp_client::{Answer, Protocol, RespConnector, Step, garbled, read_replica, unknown};
+use crate::workload::{Workload, replica_reads};
+
+/// What may be chosen of the `register` workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RegisterOptions {
+    /// Where its keys live.
+    pub keyspace: String,
+    /// How many keys are worked on at a time.
+    pub keys: u64,
+    /// Operations on a key before it is retired.
+    pub ops_per_key: u64,
+    /// Writes of unknown end on a key before it is retired.
+    pub infos_per_key: u64,
+    /// Which share of the operations reads, from 0 to 1.
+    pub read_ratio: f64,
+    /// What it is held to.
+    pub checkers: Vec<Promise>,
+}
+
+impl Default for RegisterOptions {
+    fn default() -> RegisterOptions {
+        use Promise::{Convergence, Linearizable, LostWrites, StaleReads};
+        RegisterOptions {
+            keyspace: "register".into(),
+            keys: 8,
+            ops_per_key: 200,
+            infos_per_key: 10,
+            read_ratio: 0.5,
+            checkers: vec![Linearizable, StaleReads, LostWrites, Convergence],
+        }
+    }
+}
+
+impl RegisterOptions {
+    /// Refuses what makes no sense.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        options::keyspace(&self.keyspace)?;
+        options::count("keys", self.keys, 1_000_000)?;
+        options::count("ops-per-key", self.ops_per_key, 1_000_000)?;
+        options::count("infos-per-key", self.infos_per_key, 1_000_000)?;
+        options::ratio("read-ratio", self.read_ratio)
+    }
+}
+
+/// The workload.
+pub(crate) struct Register(pub(crate) RegisterOptions);
+
+impl Workload for Register {
+    fn name(&self) -> &'static str {
+        "register"
+    }
+
+    fn keyspace(&self) -> &str {
+        &self.0.keyspace
+    }
+
+    fn generator(&self, rng: ChaCha8Rng) -> Box<dyn Generator> {
+        let RegisterOptions { keyspace, keys, ops_per_key, infos_per_key, read_ratio, .. } = &self.0;
+        Box::new(RegisterGenerator {
+            rng,
+            keys: ActiveKeys::new(keyspace, *keys as usize, *ops_per_key),
+            infos_per_key: *infos_per_key,
+            read_ratio: *read_ratio,
+        })
+    }
+
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(RespConnector::<RegisterProtocol>(PhantomData))
+    }
+
+    fn final_reads(&self, keys: &[String]) -> Vec<Invocation> {
+        replica_reads(&self.0.keyspace, keys)
+    }
+}
+
+struct RegisterGenerator {
+    rng: ChaCha8Rng,
+    keys: ActiveKeys,
+    infos_per_key: u64,
+    read_ratio: f64,
+}
+
+impl Generator for RegisterGenerator {
+    fn next(&mut self, _worker: u32) -> Option<Invocation> {
+        let key = self.keys.pick(&mut self.rng);
+        let (f, value) = if self.rng.random_bool(self.read_ratio) {
+            (Function::Read, Value::Nil)
+        } else {
+            (Function::Write, Value::Int(key.next_value()))
+        };
+        Some(Invocation { f, key: key.name.clone(), value })
+    }
+
+    fn observe(&mut self, event: &Event) {
+        if event.kind != Kind::Info {
+            return;
+        }
+        let Some(key) = event.key.as_deref().and_then(|name| self.keys.find(name)) else { return };
+        key.infos += 1;
+        if key.infos >= self.infos_per_key {
+            key.retire();
+        }
+    }
+}
+
+struct RegisterProtocol;
+
+impl Protocol for RegisterProtocol {
+    async fn speak(connection: &mut Connection, invocation: &Invocation) -> Result<Answer, Step> {
+        let Invocation { f, key, value } = invocation;
+        match (f, value) {
+            (Function::Read, _) => Ok((read(connection, key).await?, None)),
+            (Function::Write, Value::Int(number)) => {
+                write(connection, key, *number).await?;
+                Ok((value.clone(), None))
+            }
+            (Function::ReadReplica, _) => {
+                let (values, version) = read_replica(connection, key).await?;
+                let value = match values.as_slice() {
+                    [] => Value::Nil,
+                    [one] => Value::Int(integer(one)),
+                    several => Value::Set(several.iter().map(|text| integer(text)).collect()),
+                };
+                Ok((value, Some(version)))
+            }
+            _ => Err(unknown(f)),
+        }
+    }
+}
+
+async fn read(connection: &mut Connection, key: &str) -> Result<Value, Step> {
+    match connection.request(&["GET", key]).await? {
+        Reply::Nil => Ok(Value::Nil),
+        Reply::Bulk(text) => Ok(Value::Int(integer(&text))),
+        other => Err(garbled(&other).into()),
+    }
+}
+
+async fn write(connection: &mut Connection, key: &str, number: i64) -> Result<(), Step> {
+    match connection.request(&["SET", key, &number.to_string()]).await? {
+        Reply::Simple(text) if text == "OK" => Ok(()),
+        other => Err(garbled(&other).into()),
+    }
+}
