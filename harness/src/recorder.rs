@@ -300,9 +300,12 @@ mod tests {
     #[test]
     fn an_act_of_the_nemesis_is_in_the_file_at_once_and_counts_when_it_took_effect() {
         let (_dir, path, recorder) = fresh();
-        for (kind, f) in
-            [(Kind::Invoke, "begin"), (Kind::Info, "begin"), (Kind::Invoke, "end"), (Kind::Info, "end")]
-        {
+        for (kind, f) in [
+            (Kind::Invoke, "begin"),
+            (Kind::Info, "begin"),
+            (Kind::Invoke, "end"),
+            (Kind::Info, "end"),
+        ] {
             let f = Function::Other(f.into());
             recorder.record(&mut event(Process::Nemesis, kind, f)).unwrap();
         }

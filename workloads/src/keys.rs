@@ -8,8 +8,8 @@
 //! Source: Horn and Kroening, "Faster linearizability checking via P-compositionality", 2015 (a
 //! history is linearizable if and only if its part for each key is); Jepsen's `independent` keys.
 
-use rand::rngs::ChaCha8Rng;
 use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
 
 /// The keys worked on now.
 #[derive(Debug)]

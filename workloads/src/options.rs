@@ -51,7 +51,10 @@ mod tests {
     fn a_refusal_names_the_option_what_it_may_be_and_what_it_is() {
         let said = |refused: Result<(), OptionsError>| refused.unwrap_err().to_string();
         assert_eq!(said(count("keys", 0, 9)), "keys: expected a number from 1 to 9, found 0");
-        assert_eq!(said(ratio("read-ratio", 2.0)), "read-ratio: expected a number from 0 to 1, found 2");
+        assert_eq!(
+            said(ratio("read-ratio", 2.0)),
+            "read-ratio: expected a number from 0 to 1, found 2"
+        );
         assert_eq!(
             said(keyspace("a:b")),
             "keyspace: expected letters, digits and any of -_., found `a:b`"

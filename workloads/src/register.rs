@@ -88,7 +88,8 @@ impl Workload for Register {
     }
 
     fn generator(&self, rng: ChaCha8Rng) -> Box<dyn Generator> {
-        let RegisterOptions { keyspace, keys, ops_per_key, infos_per_key, read_ratio, .. } = &self.0;
+        let RegisterOptions { keyspace, keys, ops_per_key, infos_per_key, read_ratio, .. } =
+            &self.0;
         Box::new(RegisterGenerator {
             rng,
             keys: ActiveKeys::new(keyspace, *keys as usize, *ops_per_key),
