@@ -1,0 +1,136 @@
+//! The verdict as the terminal shows it: in words, with each witness small enough to read.
+//!
+//! ```text
+//! Invalid. A promise was broken, and a witness shows it.
+//!
+//!   stale-reads · seed 7 · namespaces (root) · 3 nodes
+//!   9.2 s · 8 120 operations: 8 003 ok, 90 info, 27 fail · 3 faults, 3 with evidence
+//!
+//!   Invalid  linearizability (register)  1 of 12 keys …
+//!
+//! stale read of register:7, by linearizability
+//!
+//!   process  node  operation      began  ended  real time
+//!   3        n1    write 42 → ok  0.000  1.203  ├┤
+//!   5        n2    read → 41      2.400  3.120    ├┤
+//! ```
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use checker::{Anomaly, Finding};
+
+use crate::plain::{Paint, table, tame, wrap};
+use crate::summary::{Counts, Summary};
+use crate::witness::Layout;
+use crate::{quantity, wording};
+
+const IN_MEMORY: &str = "writing to a string cannot fail";
+
+/// The verdict in words; `report` is the path to point at.
+pub fn verdict_text(
+    summary: &Summary,
+    findings: &[Finding],
+    report: &Path,
+    paint: Paint,
+) -> String {
+    let mut text = String::new();
+    let word = format!("{}.", wording::verdict(summary.verdict));
+    let word = paint.verdict(summary.verdict, &word);
+    writeln!(text, "{word} {}\n", wording::meaning(summary.verdict)).expect(IN_MEMORY);
+    text.push_str(&numbers(summary));
+    text.push('\n');
+    text.push_str(&one_line_each(findings, paint));
+    for finding in findings {
+        for anomaly in &finding.anomalies {
+            text.push('\n');
+            text.push_str(&anomaly_text(finding, anomaly, paint));
+        }
+    }
+    let (report, repeat) = (tame(&report.display().to_string()), tame(&summary.run.repeat));
+    writeln!(text, "\nReport  {report}\nRepeat  {repeat}").expect(IN_MEMORY);
+    text
+}
+
+/// `8 003 ok, 90 info, 27 fail`.
+pub(crate) fn counts_in_words(counts: &Counts) -> String {
+    let Counts { ok, fail, info } = counts;
+    let count = |number: &u64| quantity::count(*number);
+    format!("{} ok, {} info, {} fail", count(ok), count(info), count(fail))
+}
+
+/// `12 faults, 11 with evidence`.
+pub(crate) fn faults_in_words(summary: &Summary) -> String {
+    let faults = quantity::counted(summary.faults.len() as u64, "fault");
+    match summary.faults.len() {
+        0 => faults,
+        _ => format!("{faults}, {} with evidence", summary.faults_bit()),
+    }
+}
+
+/// `stale read of register:7`.
+pub(crate) fn anomaly_in_words(anomaly: &Anomaly) -> String {
+    match &anomaly.key {
+        Some(key) => format!("{} of {key}", anomaly.name),
+        None => anomaly.name.clone(),
+    }
+}
+
+/// `linearizability (register)`.
+pub(crate) fn checker_in_words(finding: &Finding) -> String {
+    match &finding.keyspace {
+        Some(keyspace) => format!("{} ({keyspace})", finding.checker),
+        None => finding.checker.clone(),
+    }
+}
+
+fn numbers(summary: &Summary) -> String {
+    let run = &summary.run;
+    let nodes = quantity::counted(run.nodes.len() as u64, "node");
+    let head = format!("{} · seed {} · {} · {nodes}", run.suite, run.seed, run.tier);
+    let operations = quantity::counted(summary.operations.total(), "operation");
+    let body = format!(
+        "{} · {operations}: {} · {}",
+        quantity::duration(summary.duration_ms),
+        counts_in_words(&summary.operations),
+        faults_in_words(summary),
+    );
+    wrap("  ", &tame(&head)) + &wrap("  ", &body)
+}
+
+fn one_line_each(findings: &[Finding], paint: Paint) -> String {
+    let names: Vec<_> = findings.iter().map(|finding| tame(&checker_in_words(finding))).collect();
+    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (finding, name) in findings.iter().zip(&names) {
+        let verdict = format!("{:7}", wording::verdict(finding.verdict));
+        let line = wrap(&format!("  {verdict}  {name:widest$}  "), &tame(&finding.summary));
+        text.push_str(&line.replacen(&verdict, &paint.verdict(finding.verdict, &verdict), 1));
+    }
+    text
+}
+
+fn anomaly_text(finding: &Finding, anomaly: &Anomaly, paint: Paint) -> String {
+    let name = paint.bold(&tame(&anomaly_in_words(anomaly)));
+    let by = paint.dim(&format!("by {}", tame(&checker_in_words(finding))));
+    format!("{name}, {by}\n\n{}\n{}", witness(anomaly), wrap("  ", &tame(&anomaly.because)))
+}
+
+fn witness(anomaly: &Anomaly) -> String {
+    let layout = Layout::of(anomaly);
+    let heads = ["process", "node", "operation", "began", "ended", "real time"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for row in &layout.rows {
+        let [process, node, operation, began, ended] = row.cells(layout.origin());
+        let (node, operation) = (tame(&node), tame(&operation));
+        rows.push([process, node, operation, began, ended, row.bar(layout.ranks)]);
+    }
+    let since = quantity::seconds(layout.origin());
+    let mut text = table("  ", &rows);
+    if layout.left_away > 0 {
+        let more = quantity::counted(layout.left_away as u64, "operation");
+        writeln!(text, "  … and {more} more, in findings.json").expect(IN_MEMORY);
+    }
+    writeln!(text, "  times in ms since {since} s").expect(IN_MEMORY);
+    text
+}
