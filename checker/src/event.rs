@@ -107,6 +107,41 @@ impl Value {
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
     }
+
+    /// The elements, where this is read as a set: a key never added to holds none.
+    pub fn elements(&self) -> Option<&[i64]> {
+        match self {
+            Value::Nil => Some(&[]),
+            Value::Set(elements) => Some(elements),
+            Value::Int(_) | Value::Note(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Nil => f.write_str("nil"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Set(elements) => {
+                let words: Vec<String> = elements.iter().map(i64::to_string).collect();
+                write!(f, "{{{}}}", words.join(" "))
+            }
+            Value::Note(note) => write!(f, "{}", serde_json::Value::from_iter(note.clone())),
+        }
+    }
+}
+
+impl std::fmt::Display for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Function::Read => "read",
+            Function::Write => "write",
+            Function::Add => "add",
+            Function::ReadReplica => "read-replica",
+            Function::Other(name) => name,
+        })
+    }
 }
 
 impl Serialize for Process {

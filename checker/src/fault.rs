@@ -13,9 +13,11 @@
 //! `bit` says whether the evidence shows that the fault had an effect. A fault that left none makes
 //! a run `Unknown`: a harness that injects nothing and says *valid* is worse than none.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::Note;
+use crate::event::{Event, Function, Kind, Note, Process, Value};
 
 /// One fault, from its begin to its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,4 +38,125 @@ pub struct FaultWindow {
     pub evidence: Note,
     /// Whether the evidence shows an effect.
     pub bit: bool,
+}
+
+/// An act of the nemesis, as far as this version knows it.
+enum Act {
+    Begin,
+    End,
+    Phase,
+}
+
+fn act(event: &Event) -> Option<(Act, &Note)> {
+    let (Process::Nemesis, Function::Other(f), Value::Note(note)) =
+        (event.process, &event.f, &event.value)
+    else {
+        return None;
+    };
+    let act = match f.as_str() {
+        "begin" => Act::Begin,
+        "end" => Act::End,
+        "phase" => Act::Phase,
+        _ => return None,
+    };
+    Some((act, note))
+}
+
+fn text(note: &Note, field: &str) -> Option<String> {
+    note.get(field)?.as_str().map(str::to_owned)
+}
+
+fn number(note: &Note) -> Option<u64> {
+    note.get("fault")?.as_u64()
+}
+
+fn names(note: &Note, field: &str) -> Vec<String> {
+    let list = note.get(field).and_then(serde_json::Value::as_array);
+    list.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Refuses a nemesis event from which no fault or phase could be read back.
+pub(crate) fn well_formed(event: &Event) -> Result<(), String> {
+    let Function::Other(f) = &event.f else {
+        return Err(format!("the nemesis does not {}", event.f));
+    };
+    if !matches!(f.as_str(), "begin" | "end" | "phase") {
+        return Ok(());
+    }
+    match act(event) {
+        Some((Act::Phase, note)) if text(note, "phase").is_none() => {
+            Err("the nemesis marks a phase without a name (\"phase\")".to_owned())
+        }
+        Some((Act::Begin | Act::End, note)) if number(note).is_none() => {
+            Err(format!("the nemesis says {f} without the number of its fault (\"fault\")"))
+        }
+        Some(_) => Ok(()),
+        None => Err(format!("the nemesis says {f} without details")),
+    }
+}
+
+/// Every fault, by number. What was invoked but never took effect has no begin.
+pub(crate) fn windows(events: &[Event]) -> Vec<FaultWindow> {
+    let mut windows = BTreeMap::<u64, FaultWindow>::new();
+    for event in events {
+        let Some((act @ (Act::Begin | Act::End), note)) = act(event) else { continue };
+        let Some(fault) = number(note) else { continue };
+        let window = windows.entry(fault).or_insert_with(|| FaultWindow::unseen(fault));
+        window.learn(note);
+        if event.kind == Kind::Info {
+            match act {
+                Act::Begin => window.begin = window.begin.or(Some(event.time)),
+                Act::End => window.end = Some(event.time),
+                Act::Phase => {}
+            }
+        }
+    }
+    windows.into_values().collect()
+}
+
+/// Every phase as `(name, begin, end)`.
+pub(crate) fn phases(events: &[Event]) -> Vec<(String, u64, Option<u64>)> {
+    let mut phases: Vec<(String, u64, Option<u64>)> = Vec::new();
+    for event in events {
+        let Some((Act::Phase, note)) = act(event) else { continue };
+        let Some(name) = text(note, "phase") else { continue };
+        if let Some(last) = phases.last_mut() {
+            last.2 = Some(event.time);
+        }
+        phases.push((name, event.time, None));
+    }
+    phases
+}
+
+impl FaultWindow {
+    fn unseen(fault: u64) -> FaultWindow {
+        FaultWindow {
+            fault,
+            kind: String::new(),
+            nodes: Vec::new(),
+            description: String::new(),
+            begin: None,
+            end: None,
+            evidence: Note::new(),
+            bit: false,
+        }
+    }
+
+    /// Takes what one event says of the fault. What a later event leaves out stays as it was.
+    fn learn(&mut self, note: &Note) {
+        if let Some(kind) = text(note, "kind") {
+            self.kind = kind;
+        }
+        if let Some(description) = text(note, "description") {
+            self.description = description;
+        }
+        let nodes = names(note, "nodes");
+        if !nodes.is_empty() {
+            self.nodes = nodes;
+        }
+        if let Some(evidence) = note.get("evidence").and_then(serde_json::Value::as_object) {
+            self.evidence.extend(evidence.clone());
+        }
+        self.bit |= note.get("bit").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    }
 }

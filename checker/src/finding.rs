@@ -21,6 +21,23 @@ pub enum Verdict {
     Invalid,
 }
 
+impl Verdict {
+    /// The gravest of all; `Valid` of none.
+    pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts.into_iter().max().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Verdict::Valid => "valid",
+            Verdict::Unknown => "unknown",
+            Verdict::Invalid => "invalid",
+        })
+    }
+}
+
 /// A judge of histories. Pure: the same history gives the same finding.
 pub trait Checker: Send + Sync {
     /// The name under which suites, findings and reports know this checker.

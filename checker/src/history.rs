@@ -1,9 +1,17 @@
 //! All events of a run in real-time order, invocations paired with their completions.
+//!
+//! A history is well-formed by construction: whatever breaks the rules of [`crate::pairing`] is
+//! refused with its line, because a checker that guesses what a recorder meant proves nothing.
+//! An empty file is an empty history; a last line cut short is told apart from a malformed one, for
+//! it is what a recorder leaves that was killed in the middle of a line.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use crate::event::{Event, Kind, Process};
-use crate::operation::{Operation, Outcome};
+use crate::event::Event;
+use crate::fault::{self, FaultWindow};
+use crate::operation::Operation;
+use crate::pairing::Pairing;
 
 /// All events of a run in real-time order. Well-formed by construction: every process is
 /// single-threaded, times never decrease, and a completion answers the invocation before it.
@@ -34,6 +42,12 @@ pub enum HistoryError {
         /// What was found, and what was expected.
         message: String,
     },
+    /// The last line has no end: whoever wrote it was stopped in the middle of it.
+    #[error("line {line}: the file is truncated here, in the middle of an event")]
+    Truncated {
+        /// Line.
+        line: usize,
+    },
     /// An event cannot follow those before it.
     #[error("line {line}: {message}")]
     Order {
@@ -46,58 +60,32 @@ pub enum HistoryError {
 
 impl History {
     /// Reads JSON lines.
-    pub fn parse(reader: impl BufRead) -> Result<History, HistoryError> {
+    pub fn parse(mut reader: impl BufRead) -> Result<History, HistoryError> {
+        let mut pairing = Pairing::default();
         let mut events = Vec::new();
-        for (at, line) in reader.lines().enumerate() {
-            let line = line.map_err(|source| HistoryError::Read { line: at + 1, source })?;
-            let event = serde_json::from_str(&line).map_err(|error| HistoryError::Syntax {
-                line: at + 1,
-                column: error.column(),
-                message: error.to_string(),
-            })?;
+        let mut text = Vec::new();
+        for line in 1.. {
+            text.clear();
+            let read = reader.read_until(b'\n', &mut text);
+            if read.map_err(|source| HistoryError::Read { line, source })? == 0 {
+                break;
+            }
+            let event = parse_line(line, &text)?;
+            pairing.push(&event).map_err(|message| HistoryError::Order { line, message })?;
             events.push(event);
         }
-        History::from_events(events)
+        Ok(History { events, operations: pairing.into_operations() })
     }
 
     /// Pairs events that are already in real-time order.
     pub fn from_events(events: Vec<Event>) -> Result<History, HistoryError> {
-        let mut open = std::collections::BTreeMap::<u32, usize>::new();
-        let mut operations: Vec<Operation> = Vec::new();
+        let mut pairing = Pairing::default();
         for (at, event) in events.iter().enumerate() {
-            let Process::Client(process) = event.process else { continue };
-            if event.kind == Kind::Invoke {
-                open.insert(process, operations.len());
-                operations.push(Operation {
-                    process,
-                    f: event.f.clone(),
-                    key: event.key.clone(),
-                    argument: event.value.clone(),
-                    outcome: Outcome::Info,
-                    invoked: at,
-                    completed: None,
-                    began: event.time,
-                    ended: None,
-                    node: event.node.clone(),
-                    version: None,
-                });
-                continue;
-            }
-            let Some(slot) = open.remove(&process) else {
-                let message = format!("process {process} completes what it never invoked");
-                return Err(HistoryError::Order { line: at + 1, message });
-            };
-            let operation = &mut operations[slot];
-            operation.completed = Some(at);
-            operation.ended = Some(event.time);
-            operation.version.clone_from(&event.version);
-            operation.outcome = match event.kind {
-                Kind::Ok => Outcome::Ok(event.value.clone()),
-                Kind::Fail => Outcome::Fail,
-                Kind::Info | Kind::Invoke => Outcome::Info,
-            };
+            pairing
+                .push(event)
+                .map_err(|message| HistoryError::Order { line: at + 1, message })?;
         }
-        Ok(History { events, operations })
+        Ok(History { events, operations: pairing.into_operations() })
     }
 
     /// Every event, in real-time order.
@@ -109,4 +97,49 @@ impl History {
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
+
+    /// Every fault of the nemesis, by number.
+    pub fn faults(&self) -> Vec<FaultWindow> {
+        fault::windows(&self.events)
+    }
+
+    /// The phases of the run as `(name, begin, end)`, in nanoseconds since it began. A phase ends
+    /// where the next begins; the last has no end.
+    pub fn phases(&self) -> Vec<(String, u64, Option<u64>)> {
+        fault::phases(&self.events)
+    }
+
+    /// Every key of `keyspace` that clients spoke of, ascending.
+    pub fn keys(&self, keyspace: &str) -> Vec<&str> {
+        let keys = self.operations.iter().filter_map(|operation| operation.key.as_deref());
+        let own = keys.filter(|key| key.split_once(':').is_some_and(|(own, _)| own == keyspace));
+        own.collect::<BTreeSet<&str>>().into_iter().collect()
+    }
+
+    /// Every keyspace that clients spoke of, ascending.
+    pub fn keyspaces(&self) -> Vec<&str> {
+        let keys = self.operations.iter().filter_map(|operation| operation.key.as_deref());
+        let own = keys.filter_map(|key| key.split_once(':').map(|(keyspace, _)| keyspace));
+        own.collect::<BTreeSet<&str>>().into_iter().collect()
+    }
+}
+
+fn parse_line(line: usize, text: &[u8]) -> Result<Event, HistoryError> {
+    let whole = text.ends_with(b"\n");
+    if text.trim_ascii().is_empty() {
+        let message = "an empty line, where an event was expected".to_owned();
+        return Err(HistoryError::Syntax { line, column: 1, message });
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        if !whole && error.is_eof() {
+            return HistoryError::Truncated { line };
+        }
+        HistoryError::Syntax { line, column: error.column().max(1), message: without_place(&error) }
+    })
+}
+
+/// What the parser said, without the place: its own line count begins anew with each of ours.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
 }

@@ -47,4 +47,49 @@ pub struct Operation {
     /// The version replied by a replica read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Why it ended as `fail` or `info`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Operation {
+    /// The line at which it was acknowledged: whatever it did, it had done by then. Absent when it
+    /// failed, or may yet happen.
+    pub fn acknowledged(&self) -> Option<usize> {
+        if self.is_ok() { self.completed } else { None }
+    }
+
+    /// Whether it happened.
+    pub fn is_ok(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok(_))
+    }
+
+    /// Whether it may have happened: acknowledged, or never heard of again.
+    pub fn may_have_happened(&self) -> bool {
+        self.outcome != Outcome::Fail
+    }
+
+    /// What it replied, if it happened.
+    pub fn reply(&self) -> Option<&Value> {
+        match &self.outcome {
+            Outcome::Ok(value) => Some(value),
+            Outcome::Fail | Outcome::Info => None,
+        }
+    }
+
+    /// Whether it surely happened before `other` did: it was acknowledged before `other` began.
+    pub fn precedes(&self, other: &Operation) -> bool {
+        self.acknowledged().is_some_and(|line| line < other.invoked)
+    }
+
+    /// Whether it changes what it is asked of: a write or an add.
+    pub fn is_update(&self) -> bool {
+        matches!(self.f, Function::Write | Function::Add)
+    }
+
+    /// Whether it was served through a coordinator, and so is bound by what the store promises its
+    /// clients. A look into one replica is not.
+    pub fn is_coordinated(&self) -> bool {
+        self.f != Function::ReadReplica
+    }
 }
