@@ -178,8 +178,10 @@ fn refused(action: &'static str, path: &Path, source: io::Error) -> DirectoryErr
 
 /// `text` as one component of a path: names of suites and nodes come from files people write.
 fn file_name(text: &str) -> String {
-    let safe: String =
-        text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let safe: String = text
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+        .collect();
     match safe.trim_start_matches('.') {
         "" => "unnamed".to_owned(),
         name => name.to_owned(),

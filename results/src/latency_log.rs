@@ -18,12 +18,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use checker::{History, Outcome};
+use checker::{Function, History};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 
+use crate::summary::latency;
 use crate::wording;
 
 const SECOND: u64 = 1_000_000_000;
@@ -44,15 +45,18 @@ pub struct LatencyLogError(String);
 impl LatencyLog {
     /// The latencies of every operation of `history` that ended `ok`.
     pub fn of(history: &History) -> LatencyLog {
-        let mut intervals = BTreeMap::<_, Vec<u64>>::new();
+        let mut measured = BTreeMap::<(u64, &str, &Function), Vec<u64>>::new();
         for operation in history.operations() {
-            let (Outcome::Ok(_), Some(ended)) = (&operation.outcome, operation.ended) else {
+            let (Some(latency), Some(ended)) = (latency(operation), operation.ended) else {
                 continue;
             };
-            let tag = tag(wording::workload(operation), wording::function(&operation.f));
-            intervals.entry((ended / SECOND, tag)).or_default().push(ended - operation.began);
+            let of = (ended / SECOND, wording::workload(operation), &operation.f);
+            measured.entry(of).or_default().push(latency);
         }
-        LatencyLog { intervals }
+        let tagged = measured.into_iter().map(|((second, workload, function), latencies)| {
+            ((second, tag(workload, &function.to_string())), latencies)
+        });
+        LatencyLog { intervals: tagged.collect() }
     }
 
     /// The log as text, its seconds counted from `started`.

@@ -9,9 +9,7 @@ use checker::{Anomaly, FaultWindow, Finding};
 
 use crate::quantiles::Quantiles;
 use crate::summary::Summary;
-use crate::verdict_text::{
-    anomaly_in_words, checker_in_words, counts_in_words, faults_in_words,
-};
+use crate::verdict_text::{anomaly_in_words, checker_in_words, counts_in_words, faults_in_words};
 use crate::witness::Layout;
 use crate::{quantity, wording};
 
@@ -28,7 +26,8 @@ pub fn markdown(summary: &Summary, findings: &[Finding]) -> String {
     for finding in findings {
         let checker = escape(&checker_in_words(finding));
         let word = wording::verdict(finding.verdict);
-        writeln!(text, "| **{word}** | {checker} | {} |", escape(&finding.summary)).expect(IN_MEMORY);
+        writeln!(text, "| **{word}** | {checker} | {} |", escape(&finding.summary))
+            .expect(IN_MEMORY);
     }
     for anomaly in findings.iter().flat_map(|finding| &finding.anomalies) {
         text.push_str(&anomaly_section(anomaly));

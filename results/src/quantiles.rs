@@ -61,7 +61,8 @@ mod tests {
     fn of_a_thousand_each_quantile_is_its_rank() {
         let mut nanoseconds: Vec<u64> = (1..=1000).rev().map(|us| us * 1000).collect();
         let of = Quantiles::of(&mut nanoseconds).unwrap();
-        let expected = Quantiles { count: 1000, p50: 500, p90: 900, p99: 990, p999: 999, max: 1000 };
+        let expected =
+            Quantiles { count: 1000, p50: 500, p90: 900, p99: 990, p999: 999, max: 1000 };
         assert_eq!(of, expected);
     }
 

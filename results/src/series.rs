@@ -4,7 +4,7 @@
 //! of it; one that never was falls into that of its invocation. Buckets are as wide as leaves about
 //! a hundred and fifty of them, in widths one can say.
 
-use checker::{History, Operation};
+use checker::History;
 
 use crate::quantiles::nearest_rank;
 use crate::summary::{Counts, latency};

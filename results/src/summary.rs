@@ -3,12 +3,11 @@
 //! Computed from the history, the findings and what the harness alone knows ([`RunInfo`]), by a
 //! pure function: the same directory gives the same numbers, whenever it is asked.
 //!
-//! The verdict is the gravest of the findings, by their own order. Where no checker spoke there is
-//! nothing to be the gravest of, and a run that nobody judged is not called valid.
+//! The verdict is the worst of the findings, as the checker composes them: not decided here.
 
 use std::collections::BTreeMap;
 
-use checker::{FaultWindow, Finding, History, Operation, Outcome, Verdict};
+use checker::{FaultWindow, Finding, Function, History, Operation, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::quantiles::Quantiles;
@@ -20,7 +19,7 @@ use crate::{windows, wording};
 pub struct Summary {
     /// What the harness knows of it.
     pub run: RunInfo,
-    /// The gravest of the findings.
+    /// The worst of the findings.
     pub verdict: Verdict,
     /// From the beginning of the run to its last event, in milliseconds.
     pub duration_ms: u64,
@@ -98,21 +97,30 @@ impl Counts {
     }
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.ok += other.ok;
+        self.fail += other.fail;
+        self.info += other.info;
+    }
+}
+
 impl Summary {
     /// The numbers of the run `info` tells of.
     pub fn new(info: &RunInfo, history: &History, findings: &[Finding]) -> Summary {
         let last = windows::last_moment(history);
         let operations = counts(history.operations());
+        let mut latencies: Vec<u64> = history.operations().iter().filter_map(latency).collect();
         Summary {
             run: info.clone(),
-            verdict: gravest(findings),
+            verdict: Verdict::worst(findings.iter().map(|finding| finding.verdict)),
             duration_ms: last / 1_000_000,
             operations,
             ok_per_second: per_second(operations.ok, last),
             phases: phases(history),
             workloads: workloads(history),
-            latency_us: Quantiles::of(&mut history.operations().iter().filter_map(latency).collect::<Vec<_>>()),
-            faults: windows::faults(history),
+            latency_us: Quantiles::of(&mut latencies),
+            faults: history.faults(),
         }
     }
 
@@ -120,11 +128,6 @@ impl Summary {
     pub fn faults_bit(&self) -> usize {
         self.faults.iter().filter(|fault| fault.bit).count()
     }
-}
-
-/// The gravest of `findings`.
-fn gravest(findings: &[Finding]) -> Verdict {
-    findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Unknown)
 }
 
 /// How long an operation that ended `ok` took, in nanoseconds.
@@ -151,9 +154,7 @@ fn per_second(count: u64, nanoseconds: u64) -> f64 {
 
 fn phases(history: &History) -> Vec<PhaseSummary> {
     let summary = |phase: windows::Phase| {
-        let within = |operation: &&Operation| {
-            (phase.begin..phase.end).contains(&operation.began)
-        };
+        let within = |operation: &&Operation| (phase.begin..phase.end).contains(&operation.began);
         let operations = counts(history.operations().iter().filter(within));
         PhaseSummary {
             begin_ms: phase.begin / 1_000_000,
@@ -167,20 +168,19 @@ fn phases(history: &History) -> Vec<PhaseSummary> {
 }
 
 fn workloads(history: &History) -> BTreeMap<String, WorkloadSummary> {
-    let mut latencies = BTreeMap::<(&str, &str), Vec<u64>>::new();
-    let mut workloads = BTreeMap::<String, WorkloadSummary>::new();
+    let mut measured = BTreeMap::<(&str, &Function), (Counts, Vec<u64>)>::new();
     for operation in history.operations() {
-        let (workload, function) = (wording::workload(operation), wording::function(&operation.f));
-        let summary = workloads.entry(workload.to_owned()).or_default();
-        summary.operations.add(&operation.outcome);
-        let of_function = summary.functions.entry(function.to_owned()).or_default();
-        of_function.operations.add(&operation.outcome);
-        latencies.entry((workload, function)).or_default().extend(latency(operation));
+        let of = (wording::workload(operation), &operation.f);
+        let (counts, latencies) = measured.entry(of).or_default();
+        counts.add(&operation.outcome);
+        latencies.extend(latency(operation));
     }
-    for ((workload, function), mut nanoseconds) in latencies {
-        let summary = workloads.get_mut(workload).expect("counted above");
-        let of_function = summary.functions.get_mut(function).expect("counted above");
-        of_function.latency_us = Quantiles::of(&mut nanoseconds);
+    let mut workloads = BTreeMap::<String, WorkloadSummary>::new();
+    for ((workload, function), (operations, mut latencies)) in measured {
+        let latency_us = Quantiles::of(&mut latencies);
+        let summary = workloads.entry(workload.to_owned()).or_default();
+        summary.operations += operations;
+        summary.functions.insert(function.to_string(), FunctionSummary { operations, latency_us });
     }
     workloads
 }

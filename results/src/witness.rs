@@ -119,6 +119,7 @@ mod tests {
             ended: completed.map(|at| at as u64),
             node: None,
             version: None,
+            error: None,
         }
     }
 

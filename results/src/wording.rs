@@ -19,30 +19,17 @@ pub(crate) fn workload(operation: &Operation) -> &str {
     }
 }
 
-/// The name of a function, as histories spell it.
-pub(crate) fn function(function: &Function) -> &str {
-    match function {
-        Function::Read => "read",
-        Function::Write => "write",
-        Function::Add => "add",
-        Function::ReadReplica => "read-replica",
-        Function::Other(name) => name,
-    }
-}
-
 /// `write 42`, `read`.
 pub(crate) fn request(operation: &Operation) -> String {
-    let name = function(&operation.f);
     match &operation.argument {
-        Value::Nil => name.to_owned(),
-        argument => format!("{name} {}", value(argument)),
+        Value::Nil => operation.f.to_string(),
+        argument => format!("{} {}", operation.f, value(argument)),
     }
 }
 
 /// `ok`, `41`, `nil`, `fail`, `info`: a reply stands for its `ok` where it says something.
 pub(crate) fn reply(operation: &Operation) -> String {
     match &operation.outcome {
-        Outcome::Ok(Value::Nil) if asks(&operation.f) => "nil".to_owned(),
         Outcome::Ok(reply) if asks(&operation.f) => value(reply),
         Outcome::Ok(_) => "ok".to_owned(),
         Outcome::Fail => "fail".to_owned(),
@@ -79,7 +66,8 @@ pub(crate) fn evidence(evidence: &Note) -> String {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let each: Vec<_> = evidence.iter().map(|(name, value)| format!("{name} {}", word(value))).collect();
+    let each: Vec<_> =
+        evidence.iter().map(|(name, value)| format!("{name} {}", word(value))).collect();
     match each.is_empty() {
         true => "no evidence".to_owned(),
         false => each.join(", "),
@@ -93,23 +81,16 @@ fn asks(f: &Function) -> bool {
 
 fn value(value: &Value) -> String {
     match value {
-        Value::Nil => "nil".to_owned(),
-        Value::Int(number) => number.to_string(),
-        Value::Set(elements) => set(elements),
-        Value::Note(note) => serde_json::to_string(note).expect("a note is plain JSON"),
+        Value::Set(elements) if elements.len() > ELEMENTS_SHOWN => long_set(elements),
+        short => short.to_string(),
     }
 }
 
-/// `{1 2 3}`; of a long one the first, the last and how many.
-fn set(elements: &[i64]) -> String {
-    let words = |part: &[i64]| part.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
-    match elements {
-        [head @ .., last] if elements.len() > ELEMENTS_SHOWN => {
-            let head = words(&head[..ELEMENTS_SHOWN / 2]);
-            format!("{{{head} … {last}: {} elements}}", elements.len())
-        }
-        all => format!("{{{}}}", words(all)),
-    }
+/// Of a long set the first elements, the last and how many. *Requires* a long one.
+fn long_set(elements: &[i64]) -> String {
+    let head: Vec<_> = elements[..ELEMENTS_SHOWN / 2].iter().map(i64::to_string).collect();
+    let last = elements[elements.len() - 1];
+    format!("{{{} … {last}: {} elements}}", head.join(" "), elements.len())
 }
 
 #[cfg(test)]
@@ -129,6 +110,7 @@ mod tests {
             ended: None,
             node: None,
             version: None,
+            error: None,
         }
     }
 

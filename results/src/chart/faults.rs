@@ -44,10 +44,7 @@ pub(crate) fn fault_timeline(nodes: &[String], run: Run<'_>) -> String {
 }
 
 /// Every node that was there, then those only named by a fault; a fault of none concerns all.
-fn lane_names<'a>(
-    nodes: &'a [String],
-    faults: &'a [FaultWindow],
-) -> impl Iterator<Item = &'a str> {
+fn lane_names<'a>(nodes: &'a [String], faults: &'a [FaultWindow]) -> impl Iterator<Item = &'a str> {
     let mut names: Vec<&str> = nodes.iter().map(String::as_str).collect();
     for node in faults.iter().flat_map(|fault| &fault.nodes) {
         if !names.contains(&node.as_str()) {

@@ -5,6 +5,8 @@
 //! ten seconds between them, and what convicts is their order. Order and overlap are exact, and the
 //! axis says when each event was. An operation that may yet happen runs out of the picture.
 
+use checker::{Function, Outcome};
+
 use super::frame::Run;
 use super::svg::{Anchor, Rect, Svg};
 use super::{LEFT, WIDTH};
@@ -148,26 +150,26 @@ fn draw_operation(svg: &mut Svg, warp: &Warp, row: &Row<'_>, top: f64) {
     let (left, right) = bar(row, warp);
     let words = label(row);
     let width = words.chars().count() as f64 * LETTER;
-    let (x, anchor) = if left + width > RIGHT_EDGE {
-        (RIGHT_EDGE, Anchor::End)
-    } else {
-        (left, Anchor::Start)
-    };
+    let (x, anchor) =
+        if left + width > RIGHT_EDGE { (RIGHT_EDGE, Anchor::End) } else { (left, Anchor::Start) };
     let operation = row.operation;
-    let how = match wording::reply(operation).as_str() {
-        "info" => "may",
-        "fail" => "never",
-        _ => "did",
+    let how = match operation.outcome {
+        Outcome::Ok(_) => "did",
+        Outcome::Fail => "never",
+        Outcome::Info => "may",
     };
-    let class = format!("op {how} {}", function_class(wording::function(&operation.f)));
+    let class = format!("op {how} {}", function_class(&operation.f));
     let place = Rect { x: left, y: top + 20.0, width: right - left, height: BAR };
     svg.rect(&class, place, Some(&wording::operation(operation)));
     svg.text("op-name", (x, top + 15.0), anchor, &words);
 }
 
 /// Reads and writes are told apart by colour; anything else is drawn as a write.
-fn function_class(function: &str) -> &'static str {
-    if function.starts_with("read") { "read" } else { "write" }
+fn function_class(function: &Function) -> &'static str {
+    match function {
+        Function::Read | Function::ReadReplica => "read",
+        _ => "write",
+    }
 }
 
 fn draw_faults(svg: &mut Svg, warp: &Warp, run: Run<'_>, height: f64) {

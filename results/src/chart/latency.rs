@@ -35,7 +35,12 @@ pub(crate) fn latency_over_time(series: &Series, run: Run<'_>) -> String {
         points.iter().for_each(|part| svg.path(class, &polyline(part)));
         if let Some((_, y)) = points.last().and_then(|part| part.last()) {
             named = y.max(named + LINE);
-            svg.text(&format!("name {name}"), (WIDTH - RIGHT + 8.0, named + 4.0), Anchor::Start, name);
+            svg.text(
+                &format!("name {name}"),
+                (WIDTH - RIGHT + 8.0, named + 4.0),
+                Anchor::Start,
+                name,
+            );
         }
     }
     draw_hovers(&mut svg, series, frame);

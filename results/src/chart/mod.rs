@@ -22,7 +22,8 @@ mod scale;
 mod svg;
 mod throughput;
 
-pub(crate) use faults::fault_timeline;
+pub(crate) use faults::{fault_timeline, kind_class};
+pub(crate) use frame::Run;
 pub(crate) use interval::interval_diagram;
 pub(crate) use latency::latency_over_time;
 pub(crate) use throughput::throughput_over_time;

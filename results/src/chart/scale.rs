@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn a_log_scale_begins_and_ends_at_powers_of_ten() {
         let scale = Log::new((0.3, 45.0), (300.0, 0.0));
-        assert_eq!(scale.ticks().into_iter().map(label).collect::<Vec<_>>(), ["0.1", "1", "10", "100"]);
+        assert_eq!(
+            scale.ticks().into_iter().map(label).collect::<Vec<_>>(),
+            ["0.1", "1", "10", "100"]
+        );
         assert!((scale.at(0.1) - 300.0).abs() < 1e-9);
         assert!((scale.at(10.0) - 100.0).abs() < 1e-9);
     }

@@ -39,8 +39,13 @@ impl Svg {
     pub(super) fn new(height: f64, described: &str) -> Svg {
         let mut text = String::new();
         let label = escape(described);
-        write!(text, r#"<svg viewBox="0 0 {} {}" role="img" aria-label="{label}">"#, n(WIDTH), n(height))
-            .expect(IN_MEMORY);
+        write!(
+            text,
+            r#"<svg viewBox="0 0 {} {}" role="img" aria-label="{label}">"#,
+            n(WIDTH),
+            n(height)
+        )
+        .expect(IN_MEMORY);
         Svg { text }
     }
 
@@ -65,8 +70,11 @@ impl Svg {
     pub(super) fn rect(&mut self, class: &str, rect: Rect, title: Option<&str>) {
         let Rect { x, y, width, height } = rect;
         let (x, y, width, height) = (n(x), n(y), n(width.max(0.1)), n(height));
-        write!(self.text, r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}""#)
-            .expect(IN_MEMORY);
+        write!(
+            self.text,
+            r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}""#
+        )
+        .expect(IN_MEMORY);
         match title {
             Some(title) => write!(self.text, "><title>{}</title></rect>", escape(title)),
             None => write!(self.text, "/>"),

@@ -53,7 +53,11 @@ fn draw_bucket(svg: &mut Svg, series: &Series, at: usize, frame: Frame, scale: L
         per_second(counts.info),
         per_second(counts.fail),
     );
-    svg.rect("hover", Rect { width: column.width.min(WIDTH - RIGHT - column.x), ..column }, Some(&told));
+    svg.rect(
+        "hover",
+        Rect { width: column.width.min(WIDTH - RIGHT - column.x), ..column },
+        Some(&told),
+    );
 }
 
 fn words(rate: f64) -> String {

@@ -1,0 +1,224 @@
+//! The page `report.html`: one file, no script, nothing fetched.
+//!
+//! The template under `templates/` is compiled into the program and escapes whatever it is given;
+//! this file only puts words to the numbers. The charts are SVG already, escaped where they are
+//! drawn (`chart::svg`), and the one thing let through as it is.
+
+use askama::Template;
+use checker::{Anomaly, FaultWindow, Finding, History, Verdict};
+
+use crate::chart::{self, Run, kind_class};
+use crate::markdown::quantile_cells;
+use crate::series::Series;
+use crate::summary::Summary;
+use crate::verdict_text::{anomaly_in_words, checker_in_words, faults_in_words};
+use crate::windows::Phase;
+use crate::witness::Layout;
+use crate::{quantity, windows, wording};
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    suite: String,
+    seed: u64,
+    repeat: String,
+    verdict: Word,
+    meaning: &'static str,
+    facts: Vec<(String, String)>,
+    findings: Vec<FindingView>,
+    anomalies: Vec<AnomalyView>,
+    kinds: Vec<(&'static str, String)>,
+    faults: Vec<FaultView>,
+    fault_timeline: String,
+    bucket: String,
+    throughput: String,
+    latency: String,
+    functions: Vec<FunctionView>,
+    phases: Vec<PhaseView>,
+}
+
+/// A verdict and the class that colours it.
+struct Word {
+    word: &'static str,
+    class: &'static str,
+}
+
+struct FindingView {
+    verdict: Word,
+    checker: String,
+    summary: String,
+}
+
+struct AnomalyView {
+    title: String,
+    checker: String,
+    because: String,
+    diagram: String,
+    origin: String,
+    rows: Vec<[String; 5]>,
+    left_away: String,
+}
+
+struct FaultView {
+    number: u64,
+    kind: String,
+    class: &'static str,
+    description: String,
+    nodes: String,
+    begin: String,
+    end: String,
+    evidence: String,
+    bit: bool,
+}
+
+struct FunctionView {
+    name: String,
+    counts: [String; 3],
+    quantiles: [String; 5],
+}
+
+struct PhaseView {
+    name: String,
+    span: String,
+    counts: [String; 3],
+    rate: String,
+}
+
+/// The page of a run.
+pub(crate) fn html(
+    summary: &Summary,
+    history: &History,
+    findings: &[Finding],
+) -> askama::Result<String> {
+    let phases = windows::phases(history);
+    let run = Run { last: windows::last_moment(history), faults: &summary.faults, phases: &phases };
+    let series = Series::of(history);
+    let page = Page {
+        suite: summary.run.suite.clone(),
+        seed: summary.run.seed,
+        repeat: summary.run.repeat.clone(),
+        verdict: word(summary.verdict),
+        meaning: wording::meaning(summary.verdict),
+        facts: facts(summary),
+        findings: findings.iter().map(finding_view).collect(),
+        anomalies: anomaly_views(findings, run),
+        kinds: kinds(&summary.faults),
+        faults: summary.faults.iter().map(fault_view).collect(),
+        fault_timeline: chart::fault_timeline(&summary.run.nodes, run),
+        bucket: series.width_in_words(),
+        throughput: chart::throughput_over_time(&series, run),
+        latency: chart::latency_over_time(&series, run),
+        functions: functions(summary),
+        phases: phase_views(summary, &phases),
+    };
+    page.render()
+}
+
+fn word(verdict: Verdict) -> Word {
+    let class = match verdict {
+        Verdict::Valid => "valid",
+        Verdict::Unknown => "unknown",
+        Verdict::Invalid => "invalid",
+    };
+    Word { word: wording::verdict(verdict), class }
+}
+
+/// What the head of the page says of the run.
+fn facts(summary: &Summary) -> Vec<(String, String)> {
+    let run = &summary.run;
+    let rate = quantity::rate(summary.ok_per_second);
+    let mut facts = vec![
+        ("Started", run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        ("Duration", quantity::duration(summary.duration_ms)),
+        ("Nodes", run.nodes.join(" ")),
+        ("Network", run.tier.clone()),
+        ("Operations", quantity::count(summary.operations.total())),
+        ("Throughput", format!("{rate} ok/s")),
+        ("Faults", faults_in_words(summary)),
+    ];
+    let configuration = run.configuration.iter();
+    facts.extend(configuration.map(|(name, text)| (name.as_str(), text.clone())));
+    facts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+fn finding_view(finding: &Finding) -> FindingView {
+    FindingView {
+        verdict: word(finding.verdict),
+        checker: checker_in_words(finding),
+        summary: finding.summary.clone(),
+    }
+}
+
+fn anomaly_views(findings: &[Finding], run: Run<'_>) -> Vec<AnomalyView> {
+    let each = |finding: &Finding| {
+        let view = |anomaly| anomaly_view(finding, anomaly, run);
+        finding.anomalies.iter().map(view).collect::<Vec<_>>()
+    };
+    findings.iter().flat_map(each).collect()
+}
+
+fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyView {
+    let layout = Layout::of(anomaly);
+    let left_away = match layout.left_away {
+        0 => String::new(),
+        more => format!("{} more in findings.json.", quantity::counted(more as u64, "operation")),
+    };
+    AnomalyView {
+        title: anomaly_in_words(anomaly),
+        checker: checker_in_words(finding),
+        because: anomaly.because.clone(),
+        diagram: chart::interval_diagram(&layout, run),
+        origin: quantity::seconds(layout.origin()),
+        rows: layout.rows.iter().map(|row| row.cells(layout.origin())).collect(),
+        left_away,
+    }
+}
+
+/// The kinds of faults there were, each with the class that colours it.
+fn kinds(faults: &[FaultWindow]) -> Vec<(&'static str, String)> {
+    let mut kinds: Vec<_> =
+        faults.iter().map(|fault| (kind_class(&fault.kind), fault.kind.clone())).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+fn fault_view(fault: &FaultWindow) -> FaultView {
+    let moment = |at: Option<u64>| at.map_or_else(|| "–".to_owned(), quantity::seconds);
+    FaultView {
+        number: fault.fault,
+        kind: fault.kind.clone(),
+        class: kind_class(&fault.kind),
+        description: fault.description.clone(),
+        nodes: fault.nodes.join(" "),
+        begin: moment(fault.begin),
+        end: moment(fault.end),
+        evidence: wording::evidence(&fault.evidence),
+        bit: fault.bit,
+    }
+}
+
+fn functions(summary: &Summary) -> Vec<FunctionView> {
+    let mut views = Vec::new();
+    for (workload, of_workload) in &summary.workloads {
+        for (function, of_function) in &of_workload.functions {
+            let counts = of_function.operations;
+            views.push(FunctionView {
+                name: format!("{workload}.{function}"),
+                counts: [counts.ok, counts.info, counts.fail].map(quantity::count),
+                quantiles: quantile_cells(of_function.latency_us),
+            });
+        }
+    }
+    views
+}
+
+fn phase_views(summary: &Summary, phases: &[Phase]) -> Vec<PhaseView> {
+    let view = |(of, phase): (&crate::summary::PhaseSummary, &Phase)| PhaseView {
+        name: of.name.clone(),
+        span: format!("{} – {}", quantity::seconds(phase.begin), quantity::seconds(phase.end)),
+        counts: [of.operations.ok, of.operations.info, of.operations.fail].map(quantity::count),
+        rate: quantity::rate(of.ok_per_second),
+    };
+    summary.phases.iter().zip(phases).map(view).collect()
+}
