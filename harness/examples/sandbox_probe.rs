@@ -34,6 +34,20 @@ fn main() -> Result<()> {
             sandbox::enter()?;
             std::process::exit(code.parse()?)
         }
+        ["doctor"] => {
+            for probe in harness::doctor::probe() {
+                say(&probe.name, format!("{:?}", probe.outcome))?;
+            }
+            Ok(())
+        }
+        ["threads"] => {
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let second = std::thread::spawn(move || held.recv());
+            say("refused", sandbox::enter().expect_err("two threads cannot enter"))?;
+            drop(release);
+            drop(second.join());
+            Ok(())
+        }
         ["suicide"] => {
             sandbox::enter()?;
             nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL)?;
@@ -208,7 +222,8 @@ async fn process() -> Result<()> {
     await_log("n2", "will not go").await?;
     say("stubborn", stubborn.terminate(Duration::from_millis(100)).await?)?;
     let missing = PathBuf::from("/nonexistent/program");
-    let failed = NodeProcess::spawn("n1", &missing, &[], fabric.namespace("n1"), &log_of("n1")).await;
+    let failed =
+        NodeProcess::spawn("n1", &missing, &[], fabric.namespace("n1"), &log_of("n1")).await;
     say("missing", failed.err().map(|e| e.to_string()).unwrap_or_default())
 }
 
@@ -221,6 +236,7 @@ async fn signals() -> Result<()> {
     let mut heard = 0;
     loop {
         tokio::select! {
+            biased;
             _ = interrupts.recv() => heard += 1,
             _ = terminations.recv() => return say("interrupts", heard),
             () = tokio::time::sleep(DEADLINE) => bail!("waited for SIGTERM in vain"),

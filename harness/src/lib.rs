@@ -5,7 +5,7 @@
 //! whose packets; [`process`] starts, kills and freezes nodes and keeps the evidence; [`doctor`]
 //! tries all of it on this machine and says what to do where it is refused.
 
-
+pub mod doctor;
 pub mod fabric;
 pub mod grudge;
 pub mod process;

@@ -75,7 +75,9 @@ pub enum ProcessError {
         exit: ExitEvidence,
     },
     /// A signal was sent, but its effect did not show.
-    #[error("failed to {doing} node {name} within {EVIDENCE_DEADLINE:?}: its threads are in state {seen}")]
+    #[error(
+        "failed to {doing} node {name} within {EVIDENCE_DEADLINE:?}: its threads are in state {seen}"
+    )]
     NoEffect {
         /// What was being done.
         doing: &'static str,
@@ -155,13 +157,9 @@ impl NodeProcess {
         namespace: BorrowedFd<'_>,
         log: &Path,
     ) -> Result<NodeProcess, ProcessError> {
-        let log_failed =
-            |source| ProcessError::Log { name: name.into(), path: log.into(), source };
-        let failed = |source| ProcessError::Start {
-            name: name.into(),
-            program: program.into(),
-            source,
-        };
+        let log_failed = |source| ProcessError::Log { name: name.into(), path: log.into(), source };
+        let failed =
+            |source| ProcessError::Start { name: name.into(), program: program.into(), source };
         let said = OpenOptions::new().create(true).append(true).open(log).map_err(log_failed)?;
         let complained = said.try_clone().map_err(log_failed)?;
         let mut command = Command::new(program);

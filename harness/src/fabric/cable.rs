@@ -29,8 +29,8 @@ struct Netlink {
 
 impl Netlink {
     fn open() -> Result<Self, FabricError> {
-        let (connection, handle, _) = rtnetlink::new_connection()
-            .map_err(|source| FabricError::Namespace { source })?;
+        let (connection, handle, _) =
+            rtnetlink::new_connection().map_err(|source| FabricError::Namespace { source })?;
         Ok(Netlink { handle, carrier: tokio::spawn(connection) })
     }
 
@@ -78,10 +78,8 @@ impl Bridge {
         let netlink = Netlink::open()?;
         netlink.set_up("lo", None).await?;
         // No spanning tree, no snooping: frames flow from the first moment, and nobody chatters.
-        let bridge = LinkBridge::new(BRIDGE)
-            .address(BRIDGE_MAC.to_vec())
-            .mcast_snooping(false)
-            .build();
+        let bridge =
+            LinkBridge::new(BRIDGE).address(BRIDGE_MAC.to_vec()).mcast_snooping(false).build();
         netlink.add(bridge, "make the bridge of the run's network".into()).await?;
         netlink.set_up(BRIDGE, Some(address)).await?;
         let index = netlink.index(BRIDGE).await?;
@@ -129,9 +127,9 @@ fn small_runtime() -> io::Result<tokio::runtime::Runtime> {
 /// *Requires*: to be in a throw-away namespace.
 pub(crate) fn try_link_kinds() -> [Result<(), FabricError>; 2] {
     let attempt = |link: LinkMessage, what: &str| {
-        small_runtime().map_err(|source| FabricError::Namespace { source })?.block_on(async {
-            Netlink::open()?.add(link, format!("make a {what}")).await
-        })
+        small_runtime()
+            .map_err(|source| FabricError::Namespace { source })?
+            .block_on(async { Netlink::open()?.add(link, format!("make a {what}")).await })
     };
     [
         attempt(LinkBridge::new(BRIDGE).build(), "bridge"),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
 /// Why the network could not be built or cut. All of these are failures of the harness or its
@@ -62,4 +63,19 @@ pub enum FabricError {
         /// How many fit.
         most: usize,
     },
+}
+
+impl FabricError {
+    /// The kernel's error number, if it was the kernel that refused.
+    pub(crate) fn errno(&self) -> Errno {
+        let from = |error: &io::Error| error.raw_os_error().map(Errno::from_raw);
+        let errno = match self {
+            FabricError::Link { source: rtnetlink::Error::NetlinkError(said), .. } => {
+                from(&said.to_io())
+            }
+            FabricError::Namespace { source } | FabricError::Filter { source, .. } => from(source),
+            _ => None,
+        };
+        errno.unwrap_or(Errno::UnknownErrno)
+    }
 }

@@ -9,8 +9,8 @@ use netlink_packet_core::{NetlinkBuffer, NetlinkMessage, NetlinkPayload};
 use netlink_packet_netfilter::NetfilterMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 
-use super::rule::{self, Message, Pair};
 use super::FabricError;
+use super::rule::{self, Message, Pair};
 
 /// The filter of a run's bridge, in the network namespace of the thread that loaded it.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// Makes the table and the chain that hold the cuts; nothing is cut yet.
     pub(crate) fn load() -> Result<Self, FabricError> {
-        let failed = |source| FabricError::Filter { doing: "load a packet filter for the bridge", source };
+        let failed =
+            |source| FabricError::Filter { doing: "load a packet filter for the bridge", source };
         let mut filter = Filter { socket: open_socket().map_err(failed)?, sequence: 0 };
         filter.commit(rule::install()).map_err(failed)?;
         filter.commit(rule::replace(&[])).map_err(failed)?;

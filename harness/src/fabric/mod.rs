@@ -178,9 +178,14 @@ impl Fabric {
                 let attempt = TcpStream::connect((place.address, 1));
                 let answer = tokio::time::timeout(Duration::from_millis(100), attempt).await;
                 match answer {
-                    Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => break,
+                    Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                        break;
+                    }
                     _ if Instant::now() > deadline => {
-                        return Err(FabricError::Silent { node: node.clone(), address: place.address });
+                        return Err(FabricError::Silent {
+                            node: node.clone(),
+                            address: place.address,
+                        });
                     }
                     // Unreachable at once, or no answer yet: give the kernel the processor and ask again.
                     _ => tokio::task::yield_now().await,

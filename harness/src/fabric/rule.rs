@@ -196,8 +196,9 @@ fn place() -> Vec<RuleAttribute> {
 /// `BEGIN change* END`. Only the last change asks for an acknowledgement: the kernel answers after it
 /// has committed or given up, so that one speaks for all, and errors come unasked.
 fn batch(changes: Vec<(NfTablesMessage, u16)>) -> Vec<Message> {
-    let marker =
-        |kind: ControlMessage| message(NetfilterProtoFamily::Unspec, SUBSYSTEM_NFTABLES, kind.into(), 0);
+    let marker = |kind: ControlMessage| {
+        message(NetfilterProtoFamily::Unspec, SUBSYSTEM_NFTABLES, kind.into(), 0)
+    };
     let last = changes.len().saturating_sub(1);
     let mut messages = vec![marker(ControlMessage::BatchBegin)];
     messages.extend(changes.into_iter().enumerate().map(|(position, (change, flags))| {

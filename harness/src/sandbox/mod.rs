@@ -30,7 +30,9 @@ mod warden;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub(crate) use refusal::remedy;
 pub use refusal::{Host, SandboxError, Step};
+pub(crate) use warden::in_child;
 
 /// Environment variable every process of a run carries, so that leftovers could be found by it.
 ///

@@ -71,7 +71,8 @@ pub fn unshare_run(privilege: Privilege) -> Result<(), SandboxError> {
     }
     unshare(flags).map_err(|errno| SandboxError::refused(Step::Unshare, errno))?;
     if privilege == Privilege::User {
-        map_identity(uid, gid).map_err(|error| SandboxError::refused(Step::Map, errno_of(&error)))?;
+        map_identity(uid, gid)
+            .map_err(|error| SandboxError::refused(Step::Map, errno_of(&error)))?;
     }
     // Mounts made inside must not travel to the machine.
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)

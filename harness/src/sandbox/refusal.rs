@@ -162,8 +162,12 @@ mod tests {
 
     #[test]
     fn a_container_outranks_the_settings_of_the_machine_below_it() {
-        let host =
-            Host { apparmor_restricts: Some(1), container: true, user_namespaces_max: Some(0), ..Host::default() };
+        let host = Host {
+            apparmor_restricts: Some(1),
+            container: true,
+            user_namespaces_max: Some(0),
+            ..Host::default()
+        };
         let said = remedy(&host, Step::Unshare, Errno::EPERM);
         assert!(said.contains("--privileged"), "{said}");
     }

@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -65,6 +66,21 @@ fn fork_single_threaded() -> nix::Result<Option<Pid>> {
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(Some(child)),
         ForkResult::Child => Ok(None),
+    }
+}
+
+/// Runs `work` in a child process made for it, and waits for its end. Whatever the work does to its
+/// process, such as leaving for other namespaces, ends with it.
+///
+/// *Requires*: a single thread.
+pub(crate) fn in_child(work: impl FnOnce()) -> nix::Result<WaitStatus> {
+    match fork_single_threaded()? {
+        Some(child) => waitpid(child, None),
+        None => {
+            // The child must not go on with its caller's work, not even by a panic.
+            let done = catch_unwind(AssertUnwindSafe(work));
+            std::process::exit(i32::from(done.is_err()));
+        }
     }
 }
 
