@@ -110,3 +110,108 @@ fn take(queue: &Queue) -> Option<Invocation> {
 fn put_back(queue: &Queue, invocation: Invocation) {
     queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(invocation);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use checker::{Event, Function, Process, Value};
+    use workloads::Completion;
+
+    use super::*;
+    use crate::fakes::{Fake, PATIENCE, Tape, ToFake, node};
+
+    fn reads(fake: Arc<Fake>, tape: &Tape, keys: usize, ports: &[u16]) -> FinalReads {
+        let invocations = (0..keys).map(|number| Invocation {
+            f: Function::ReadReplica,
+            key: format!("register:{number}"),
+            value: Value::Nil,
+        });
+        FinalReads {
+            nodes: ports.iter().map(|port| node(*port)).collect(),
+            invocations: invocations.collect(),
+            connector: Arc::new(ToFake(fake)),
+            recorder: tape.recorder.clone(),
+            timeout: PATIENCE,
+            patience: PATIENCE,
+        }
+    }
+
+    fn ok() -> (Completion, bool) {
+        (Completion::Ok(Value::Int(1), Some("v".into())), true)
+    }
+
+    /// `node key kind`, ascending.
+    fn completions(events: &[Event]) -> Vec<String> {
+        let completed = events.iter().filter(|event| event.kind != Kind::Invoke);
+        let mut lines: Vec<String> = completed
+            .map(|event| {
+                let (node, key) = (event.node.as_ref().unwrap(), event.key.as_ref().unwrap());
+                format!("{node} {key} {:?}", event.kind)
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[tokio::test]
+    async fn every_node_is_asked_every_key_once() {
+        let (tape, fake) = (Tape::new(), Fake::new(|_, _| ok()));
+        let unread = reads(fake, &tape, 20, &[1, 2, 3]).run().await.unwrap();
+        assert_eq!(unread, []);
+        let events = tape.events();
+        let mut asked = completions(&events);
+        asked.dedup();
+        assert_eq!((events.len(), asked.len()), (2 * 60, 60));
+        assert!(events.iter().all(|event| event.kind == Kind::Invoke || event.version.is_some()));
+    }
+
+    #[tokio::test]
+    async fn processes_are_fresh() {
+        let (tape, fake) = (Tape::new(), Fake::new(|_, _| ok()));
+        let invocation = reads(fake.clone(), &tape, 1, &[1]).invocations.remove(0);
+        tape.recorder.record(&mut invoked(7, "n1", &invocation)).unwrap();
+        reads(fake, &tape, 1, &[1]).run().await.unwrap();
+        assert_eq!(tape.events()[1].process, Process::Client(8));
+    }
+
+    #[tokio::test]
+    async fn a_lost_read_is_recorded_and_asked_again_but_a_refusal_is_an_answer() {
+        let asked = AtomicUsize::new(0);
+        let fake = Fake::new(move |port, _| match (port, asked.fetch_add(1, Ordering::Relaxed)) {
+            (1, 0) => (Completion::Fail("no reply in time".into()), false),
+            (1, _) => ok(),
+            _ => (Completion::Fail("NOTREPLICA".into()), true),
+        });
+        let tape = Tape::new();
+        assert_eq!(reads(fake, &tape, 1, &[1, 2]).run().await.unwrap(), []);
+        let expected =
+            ["n1 register:0 Fail", "n1 register:0 Ok", "n2 register:0 Fail"].map(String::from);
+        assert_eq!(completions(&tape.events()), expected);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_node_holds_is_said_to_be_unread() {
+        let (tape, fake) = (Tape::new(), Fake::new(|_, _| ok()));
+        fake.set_dead(&[2]);
+        let mut reads = reads(fake, &tape, 2, &[1, 2]);
+        reads.patience = Duration::from_millis(300);
+        let unread = reads.run().await.unwrap();
+        let expected =
+            ["register:0", "register:1"].map(|key| Unread { node: "n2".into(), key: key.into() });
+        assert_eq!(unread, expected);
+        assert_eq!(completions(&tape.events()), ["n1 register:0 Ok", "n1 register:1 Ok"]);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_never_answers_is_given_up_in_the_end() {
+        let lost = |_: u16, _: &Invocation| (Completion::Fail("no reply in time".into()), false);
+        let tape = Tape::new();
+        let mut reads = reads(Fake::new(lost), &tape, 1, &[1]);
+        reads.patience = Duration::from_millis(300);
+        let unread = reads.run().await.unwrap();
+        assert_eq!(unread, [Unread { node: "n1".into(), key: "register:0".into() }]);
+        let attempts = tape.events().len() / 2;
+        assert!((1..30).contains(&attempts), "{attempts} attempts");
+    }
+}

@@ -5,8 +5,11 @@
 //! whose packets; [`process`] starts, kills and freezes nodes and keeps the evidence; [`doctor`]
 //! tries all of it on this machine and says what to do where it is refused.
 
-pub mod doctor;
-pub mod fabric;
-pub mod grudge;
-pub mod process;
-pub mod sandbox;
+pub mod clock;
+#[cfg(test)]
+mod fakes;
+pub mod final_reads;
+pub mod recorder;
+pub mod seat;
+pub mod seed;
+pub mod worker;

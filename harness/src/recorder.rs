@@ -114,7 +114,8 @@ impl Recorder {
         Ok(Recorder::over(file, path, clock))
     }
 
-    fn over(file: File, path: &Path, clock: Clock) -> Recorder {
+    /// Appends to `file`, of which `path` is only the name.
+    pub(crate) fn over(file: File, path: &Path, clock: Clock) -> Recorder {
         let buffer = Vec::with_capacity(BUFFER_BYTES + 4096);
         let tape = Mutex::new(Tape { file, buffer, processes: 0, closed: None });
         let (path, counters) = (path.to_owned(), Counters::default());

@@ -6,7 +6,8 @@
 //! the nodes never killed, and nobody would ask the one that came back.
 //!
 //! A connection that cannot be made is not an operation: nothing was asked of the store, so nothing is
-//! recorded, and the pauses in between grow, so that a dead cluster costs no processor time.
+//! recorded. Pauses grow from one failure to the next, also where a node takes connections only to
+//! drop them, so that a dead cluster costs no processor time and fills no history.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub struct Seat {
     at: usize,
     /// When it was first found that nobody is at home.
     away: Option<Instant>,
+    /// How long to wait before connecting; grows until an operation leaves its connection in order.
     pause: Duration,
     connector: Arc<dyn Connector>,
     timeout: Duration,
@@ -47,7 +49,7 @@ impl Seat {
     ) -> Seat {
         assert!(!nodes.is_empty(), "a worker has at least one node to sit with");
         let home = home % nodes.len();
-        let (away, pause, client) = (None, PAUSE_MIN, None);
+        let (away, pause, client) = (None, Duration::ZERO, None);
         Seat { nodes, home, at: home, away, pause, connector, timeout, client }
     }
 
@@ -59,16 +61,10 @@ impl Seat {
     ) -> Option<(&str, &mut dyn Client)> {
         self.leave_if_needed();
         while self.client.is_none() {
-            if is_stopped(stop) {
-                return None;
-            }
-            let (_, address) = self.nodes[self.at];
             tokio::select! {
-                opened = self.connector.connect(address, self.timeout) => match opened {
-                    Ok(client) => self.sit(client),
-                    Err(_) => self.move_on(stop).await,
-                },
+                biased;
                 () = stopped(stop) => return None,
+                () = self.try_here() => {}
             }
         }
         let client = self.client.as_deref_mut()?;
@@ -77,7 +73,9 @@ impl Seat {
 
     /// Gives up a connection that is lost, or that leads elsewhere than home for too long.
     fn leave_if_needed(&mut self) {
-        let is_lost = self.client.as_ref().is_some_and(|client| !client.is_usable());
+        let Some(client) = &self.client else { return };
+        let is_lost = !client.is_usable();
+        self.pause = if is_lost { longer(self.pause) } else { Duration::ZERO };
         if is_lost || self.away.is_some_and(|since| since.elapsed() >= AWAY_MAX) {
             self.client = None;
             self.at = self.home;
@@ -85,23 +83,30 @@ impl Seat {
         }
     }
 
-    fn sit(&mut self, client: Box<dyn Client>) {
-        self.client = Some(client);
-        self.pause = PAUSE_MIN;
-        if self.at == self.home {
-            self.away = None;
+    /// Connects to the node at hand, or turns to the next.
+    async fn try_here(&mut self) {
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+        let (_, address) = self.nodes[self.at];
+        match self.connector.connect(address, self.timeout).await {
+            Ok(client) => {
+                self.client = Some(client);
+                if self.at == self.home {
+                    self.away = None;
+                }
+            }
+            Err(_) => {
+                self.pause = longer(self.pause);
+                self.away.get_or_insert_with(Instant::now);
+                self.at = (self.at + 1) % self.nodes.len();
+            }
         }
     }
+}
 
-    async fn move_on(&mut self, stop: &mut watch::Receiver<bool>) {
-        self.away.get_or_insert_with(Instant::now);
-        self.at = (self.at + 1) % self.nodes.len();
-        tokio::select! {
-            () = tokio::time::sleep(self.pause) => {}
-            () = stopped(stop) => {}
-        }
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-    }
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX)
 }
 
 /// Whether `stop` holds true, or nobody is left who could set it.

@@ -57,8 +57,9 @@ mod tests {
 
     #[test]
     fn a_stream_begins_in_every_version_with_the_same_draws() {
-        assert_eq!(draws(7, "workload/register"), [0, 0, 0]);
-        assert_eq!(draws(0, ""), [0, 0, 0]);
+        let first =
+            [13_834_062_673_150_406_086, 8_380_960_815_113_384_648, 16_774_836_176_124_759_888];
+        assert_eq!(draws(7, "workload/register"), first);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! A write of unknown end stays open to the end of the history and may explain any later read, so a
 //! key that gathers many of them is retired early: it became slow to judge, and blind.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -153,7 +154,11 @@ impl Protocol for RegisterProtocol {
                 let value = match values.as_slice() {
                     [] => Value::Nil,
                     [one] => Value::Int(integer(one)),
-                    several => Value::Set(several.iter().map(|text| integer(text)).collect()),
+                    several => {
+                        let integers: BTreeSet<i64> =
+                            several.iter().map(|it| integer(it)).collect();
+                        Value::Set(integers.into_iter().collect())
+                    }
                 };
                 Ok((value, Some(version)))
             }

@@ -52,3 +52,91 @@ impl WorkloadSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promise::Promise;
+
+    #[derive(Debug, Deserialize)]
+    struct Suite {
+        #[serde(with = "serde_yaml::with::singleton_map_recursive")]
+        workloads: Vec<WorkloadSpec>,
+    }
+
+    fn parse(yaml: &str) -> Result<Vec<WorkloadSpec>, String> {
+        let suite: Result<Suite, _> = serde_yaml::from_str(yaml);
+        suite.map(|suite| suite.workloads).map_err(|error| error.to_string())
+    }
+
+    fn refusal(yaml: &str) -> String {
+        parse(yaml).and_then(|specs| specs[0].validate().map_err(|e| e.to_string())).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_chosen_has_its_default() {
+        let specs = parse("workloads:\n  - register: {}\n  - set: { keys: 2, read-ratio: 0.1 }\n");
+        let set = SetOptions { keys: 2, read_ratio: 0.1, ..SetOptions::default() };
+        let register = RegisterOptions::default();
+        assert_eq!(specs, Ok(vec![WorkloadSpec::Register(register), WorkloadSpec::Set(set)]));
+    }
+
+    #[test]
+    fn defaults_are_allowed() {
+        assert_eq!(WorkloadSpec::Register(RegisterOptions::default()).validate(), Ok(()));
+        assert_eq!(WorkloadSpec::Set(SetOptions::default()).validate(), Ok(()));
+    }
+
+    #[test]
+    fn checkers_are_chosen_by_name() {
+        let specs = parse("workloads:\n  - register: { checkers: [stale-reads] }\n").unwrap();
+        let WorkloadSpec::Register(options) = &specs[0] else { panic!("{specs:?}") };
+        assert_eq!(options.checkers, [Promise::StaleReads]);
+    }
+
+    #[test]
+    fn an_unknown_checker_is_refused_with_those_known_and_where_it_stands() {
+        let refused = refusal("workloads:\n  - register:\n      checkers: [lineariseable]\n");
+        for part in [
+            "`lineariseable`",
+            "`linearizable`, `stale-reads`, `lost-writes`, `convergence`",
+            "line 3",
+        ] {
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_or_workload_is_refused_by_name() {
+        let refused = refusal("workloads:\n  - set: { key: 2 }\n");
+        assert!(refused.contains("`key`") && refused.contains("`ops-per-key`"), "{refused}");
+        let refused = refusal("workloads:\n  - queue: {}\n");
+        assert!(refused.contains("`queue`") && refused.contains("`register`"), "{refused}");
+    }
+
+    #[test]
+    fn a_nonsensical_option_is_refused() {
+        for options in [
+            "register: { keys: 0 }",
+            "register: { ops-per-key: 0 }",
+            "register: { infos-per-key: 0 }",
+            "register: { read-ratio: 1.5 }",
+            "register: { keyspace: 'a b' }",
+            "set: { keys: 0 }",
+            "set: { ops-per-key: 1001 }",
+            "set: { read-ratio: -0.1 }",
+            "set: { keyspace: '' }",
+        ] {
+            let refused = refusal(&format!("workloads:\n  - {options}\n"));
+            assert!(refused.contains(": expected "), "{options}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_spec_reads_back_as_it_is_written() {
+        let specs = parse("workloads:\n  - set: { keyspace: carts, checkers: [lost-writes] }\n");
+        let spec = specs.unwrap().remove(0);
+        let yaml = serde_yaml::to_string(&spec).unwrap();
+        assert_eq!(serde_yaml::from_str::<WorkloadSpec>(&yaml).unwrap(), spec);
+    }
+}
