@@ -68,7 +68,7 @@ impl Cluster {
             write_config(plan, name, &members, &home)?;
             let node = Node { directory: home, client: member.client, process: None };
             cluster.nodes.insert(name.clone(), node);
-            cluster.spawn(name)?;
+            cluster.spawn(name).await?;
         }
         for name in &names {
             cluster.answers(name).await?;
@@ -91,14 +91,13 @@ impl Cluster {
         self.nodes.iter().map(|(name, node)| (name.clone(), node.client)).collect()
     }
 
-    fn spawn(&mut self, name: &str) -> Result<()> {
+    async fn spawn(&mut self, name: &str) -> Result<()> {
         let node = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
         let config = node.directory.join("node.yaml");
-        let arguments = ["node".into(), "--config".into(), config.into_os_string()];
+        let arguments = ["node".to_owned(), "--config".to_owned(), config.display().to_string()];
         let log = node.directory.join("node.log");
         let namespace = self.fabric.namespace(name);
-        let process = NodeProcess::spawn(&self.program, &arguments, namespace, &log, name)
-            .with_context(|| format!("failed to start node {name}"))?;
+        let process = NodeProcess::spawn(name, &self.program, &arguments, namespace, &log).await?;
         node.process = Some(process);
         Ok(())
     }
@@ -137,7 +136,7 @@ impl Cluster {
 
     /// Starts a killed node again on what it left behind; returns when it answers.
     pub async fn restart(&mut self, name: &str) -> Result<()> {
-        self.spawn(name)?;
+        self.spawn(name).await?;
         self.answers(name).await
     }
 
@@ -152,13 +151,13 @@ impl Cluster {
     }
 
     /// Replaces the cut in force by `grudge`, at once; an empty one heals.
-    pub async fn cut(&mut self, grudge: &Grudge) -> Result<()> {
-        self.fabric.set_cut(grudge).await.context("failed to change the cut")
+    pub fn cut(&mut self, grudge: &Grudge) -> Result<()> {
+        self.fabric.set_cut(grudge).context("failed to change the cut")
     }
 
     /// Packets dropped by cuts since the start.
-    pub async fn dropped(&mut self) -> Result<Dropped> {
-        self.fabric.dropped().await.context("failed to read the counters of dropped packets")
+    pub fn dropped(&mut self) -> Result<Dropped> {
+        self.fabric.dropped().context("failed to read the counters of dropped packets")
     }
 
     /// Nodes that ended without being asked to; each is named once.
@@ -166,10 +165,11 @@ impl Cluster {
         let mut crashes = Vec::new();
         for (name, node) in &mut self.nodes {
             let Some(process) = &mut node.process else { continue };
-            let Some(exit) = process.exited() else { continue };
+            let Ok(false) = process.is_running() else { continue };
+            let status = process.exit().map_or_else(String::new, |exit| exit.to_string());
             node.process = None;
             let last_words = last_words(&node.directory.join("node.log"));
-            crashes.push(Crash { node: name.clone(), status: exit.to_string(), last_words });
+            crashes.push(Crash { node: name.clone(), status, last_words });
         }
         crashes
     }
@@ -198,11 +198,13 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
         node: name.to_owned(),
         data: home.join("data"),
         sync: spec.sync,
-        timeout: spec.timeout,
         members: members.to_vec(),
         keyspaces: spec.keyspaces.clone(),
         default: store::Keyspace::default(),
-        ..store::Config::default()
+        limits: store::Limits {
+            deadline_ms: spec.timeout.as_millis() as u64,
+            ..store::Limits::default()
+        },
     };
     let path = home.join("node.yaml");
     let text = serde_yaml::to_string(&config).context("failed to write a node's configuration")?;

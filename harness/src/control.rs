@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use store::resp::Reply;
-use workloads::RespConnection;
+use workloads::connection::Connection;
 
 /// Whether a node answers its clients.
 pub async fn ping(node: SocketAddr, timeout: Duration) -> Result<()> {
@@ -53,8 +53,8 @@ pub async fn roots(node: SocketAddr, timeout: Duration) -> Result<Vec<(String, S
 }
 
 async fn ask(node: SocketAddr, request: &[&str], timeout: Duration) -> Result<Reply> {
-    let mut connection = RespConnection::open(node, timeout).await?;
-    Ok(connection.call(request).await?)
+    let mut connection = Connection::open(node, timeout).await?;
+    connection.request(request).await.map_err(|trouble| anyhow!("{trouble}"))
 }
 
 /// A field of INFO.

@@ -70,8 +70,8 @@ impl Nemesis {
         };
         match &fault.act {
             Act::Partition(grudge) => {
-                state.dropped = cluster.dropped().await?;
-                cluster.cut(&self.cut_in_force().union(grudge)).await?;
+                state.dropped = cluster.dropped()?;
+                cluster.cut(&self.cut_in_force().union(grudge))?;
             }
             Act::Kill(node) => {
                 let exit = cluster.kill(node).await?;
@@ -80,8 +80,8 @@ impl Nemesis {
             }
             Act::Pause(node) => {
                 let seen = cluster.pause(node).await?;
-                state.bit = seen.state == 'T';
-                state.evidence.insert("state while paused".to_owned(), json!(seen.to_string()));
+                state.bit = seen.states.chars().all(|state| state == 'T');
+                state.evidence.insert("threads while paused".to_owned(), json!(seen.states));
             }
         }
         let mut note = describe(fault);
@@ -96,8 +96,8 @@ impl Nemesis {
         self.record(Kind::Invoke, "end", describe(&state.fault))?;
         match &state.fault.act {
             Act::Partition(grudge) => {
-                cluster.cut(&self.cut_in_force()).await?;
-                let packets = dropped_by(grudge, &state.dropped, &cluster.dropped().await?);
+                cluster.cut(&self.cut_in_force())?;
+                let packets = dropped_by(grudge, &state.dropped, &cluster.dropped()?);
                 state.bit = packets.values().any(|&count| count > 0);
                 let total: u64 = packets.values().sum();
                 state.evidence.insert("packets dropped".to_owned(), json!(total));
@@ -106,7 +106,7 @@ impl Nemesis {
             Act::Kill(node) => cluster.restart(node).await?,
             Act::Pause(node) => {
                 let seen = cluster.resume(node).await?;
-                state.evidence.insert("state when resumed".to_owned(), json!(seen.to_string()));
+                state.evidence.insert("threads when resumed".to_owned(), json!(seen.states));
             }
         }
         let mut note = describe(&state.fault);
@@ -133,7 +133,7 @@ impl Nemesis {
     }
 
     fn record(&self, kind: Kind, f: &str, note: Note) -> Result<()> {
-        let event = Event {
+        let mut event = Event {
             time: 0,
             process: Process::Nemesis,
             kind,
@@ -144,7 +144,7 @@ impl Nemesis {
             version: None,
             error: None,
         };
-        Ok(self.recorder.record(event)?)
+        Ok(self.recorder.record(&mut event)?)
     }
 }
 
@@ -161,11 +161,12 @@ fn describe(fault: &PlannedFault) -> Note {
 /// Packets dropped on the links of `grudge` between two readings of the counters.
 fn dropped_by(grudge: &Grudge, before: &Dropped, after: &Dropped) -> BTreeMap<String, u64> {
     let count = |reading: &Dropped, link: &(String, String)| reading.get(link).copied().unwrap_or(0);
-    let links = grudge.pairs().into_iter();
-    links
-        .map(|link| {
+    grudge
+        .pairs()
+        .map(|(from, to)| {
+            let link = (from.to_owned(), to.to_owned());
             let packets = count(after, &link).saturating_sub(count(before, &link));
-            (format!("{} → {}", link.0, link.1), packets)
+            (format!("{from} → {to}"), packets)
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::recorder::Counters;
+use crate::recorder::{Recorder, Tally};
 
 /// How often the line is rewritten on a terminal, and written elsewhere.
 const REWRITE: Duration = Duration::from_millis(200);
@@ -25,7 +25,7 @@ pub struct Progress {
 struct State {
     phase: String,
     faults: usize,
-    counters: Option<Arc<Counters>>,
+    recorder: Option<Recorder>,
     last: Option<(Instant, u64)>,
 }
 
@@ -61,8 +61,8 @@ impl Progress {
     }
 
     /// Where operations are counted.
-    pub fn follow(&self, counters: Arc<Counters>) {
-        self.lock().counters = Some(counters);
+    pub fn follow(&self, recorder: Recorder) {
+        self.lock().recorder = Some(recorder);
     }
 
     /// Something the user should know before the verdict.
@@ -95,11 +95,16 @@ impl Progress {
     }
 }
 
+/// Operations that have ended, one way or another.
+fn completed(tally: &Tally) -> u64 {
+    tally.ok + tally.fail + tally.info
+}
+
 impl State {
     /// `  4.2 s  faults       812 ops/s  3 of 9 faults`
     fn line(&mut self, start: Instant, planned_faults: usize) -> String {
         let now = Instant::now();
-        let total = self.counters.as_ref().map_or(0, |counters| counters.completed());
+        let total = self.recorder.as_ref().map_or(0, |recorder| completed(&recorder.tally()));
         let (since, before) = self.last.unwrap_or((start, 0));
         let seconds = now.duration_since(since).as_secs_f64();
         let rate = if seconds > 0.0 { total.saturating_sub(before) as f64 / seconds } else { 0.0 };

@@ -20,28 +20,31 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use workloads::{Generator, Workload};
 
+use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::final_reads::FinalReads;
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::recorder::{Recorder, RecorderError};
 use crate::seed::Seed;
 use crate::timeline::{Phase, Step, timeline};
-use crate::worker::{FinalReads, Worker};
+use crate::worker::Worker;
 
 /// How often the conductor looks around between two steps.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How long the final reads of a node may be retried.
-const FINAL_READS_DEADLINE: Duration = Duration::from_secs(15);
+/// How long the final reads of one workload may take, with all their retries.
+const FINAL_READS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Carries out `plan`, leaving its history and logs in `directory`.
 pub async fn run(plan: &Plan, directory: &RunDirectory, progress: &Progress) -> Result<()> {
     progress.phase("starting");
     let cluster = Cluster::start(plan, directory).await?;
-    let recorder = Recorder::create(&directory.history()).context("failed to open the history")?;
-    progress.follow(recorder.counters());
+    let recorder = Recorder::create(&directory.history(), Clock::start())?;
+    progress.follow(recorder.clone());
     let mut conductor = Conductor {
         plan,
+        directory,
         progress,
         addresses: cluster.addresses(),
         nemesis: Nemesis::new(recorder.clone()),
@@ -55,11 +58,13 @@ pub async fn run(plan: &Plan, directory: &RunDirectory, progress: &Progress) -> 
     let Conductor { cluster, recorder, .. } = conductor;
     progress.phase("stopping");
     cluster.stop().await?;
-    recorder.finish().context("failed to finish the history")
+    recorder.finish()?;
+    Ok(())
 }
 
 struct Conductor<'p> {
     plan: &'p Plan,
+    directory: &'p RunDirectory,
     progress: &'p Progress,
     addresses: BTreeMap<String, SocketAddr>,
     workloads: Vec<Arc<dyn Workload>>,
@@ -82,7 +87,7 @@ impl Conductor<'_> {
         self.nemesis.heal(&mut self.cluster).await?;
         stop.send_replace(true);
         while let Some(ended) = workers.join_next().await {
-            ended.context("a worker panicked")?.context("failed to record the history")?;
+            ended.context("a worker panicked")??;
         }
         Ok(())
     }
@@ -113,7 +118,7 @@ impl Conductor<'_> {
                 self.nemesis.crashed(&crash)?;
             }
             while let Some(ended) = workers.try_join_next() {
-                ended.context("a worker panicked")?.context("failed to record the history")?;
+                ended.context("a worker panicked")??;
             }
             if Instant::now() >= deadline {
                 return Ok(());
@@ -169,22 +174,29 @@ impl Conductor<'_> {
     /// Reads every key that was worked, from every node directly.
     async fn final_reads(&mut self) -> Result<()> {
         self.phase("final reads")?;
+        // What the nemesis records is in the file at once, and all that stood before it.
+        let history = crate::judge::read_history(&self.directory.history())?;
         let nodes: Vec<(String, SocketAddr)> =
             self.addresses.iter().map(|(name, &address)| (name.clone(), address)).collect();
         for (workload, load) in self.workloads.iter().zip(&self.plan.suite.workloads) {
-            let keys = self.recorder.keys(load.workload.keyspace());
             let reads = FinalReads {
                 recorder: self.recorder.clone(),
                 connector: workload.connector(),
                 nodes: nodes.clone(),
-                invocations: workload.final_reads(&keys),
+                invocations: workload.final_reads(&owned(&history.keys(load.workload.keyspace()))),
                 timeout: load.timeout,
-                deadline: FINAL_READS_DEADLINE,
+                patience: FINAL_READS_PATIENCE,
             };
-            reads.run().await.context("failed to record the final reads")?;
+            for unread in reads.run().await? {
+                self.progress.note(&format!("{} could not read {}", unread.node, unread.key));
+            }
         }
         Ok(())
     }
+}
+
+fn owned(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 type Workers = JoinSet<Result<(), RecorderError>>;

@@ -8,7 +8,6 @@
 //! Two faults of processes never hold the same node at once (what would resuming a dead node
 //! mean?); a partition may hold anybody.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -65,10 +64,7 @@ impl Act {
     /// The nodes it concerns, in order.
     pub fn nodes(&self) -> Vec<String> {
         match self {
-            Act::Partition(grudge) => {
-                let pairs = grudge.pairs().into_iter();
-                pairs.flat_map(|(from, to)| [from, to]).collect::<BTreeSet<_>>().into_iter().collect()
-            }
+            Act::Partition(grudge) => grudge.nodes().into_iter().map(str::to_owned).collect(),
             Act::Kill(node) | Act::Pause(node) => vec![node.clone()],
         }
     }

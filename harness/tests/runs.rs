@@ -58,8 +58,16 @@ fn a_healthy_cluster_under_every_fault_is_valid_and_leaves_a_whole_run_behind() 
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let run = latest(scratch.path(), "brisk");
     for name in [
-        "plan.yaml", "history.jsonl", "findings.json", "summary.json", "report.html", "report.md",
-        "junit.xml", "latency.hlog", "nodes/n1/node.log", "nodes/n5/exit",
+        "plan.yaml",
+        "history.jsonl",
+        "findings.json",
+        "summary.json",
+        "report.html",
+        "report.md",
+        "junit.xml",
+        "latency.hlog",
+        "nodes/n1/node.log",
+        "nodes/n5/exit",
     ] {
         let length = std::fs::metadata(run.join(name)).map(|file| file.len());
         assert!(length.is_ok_and(|length| length > 0), "{name} is missing or empty");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use checker::{Finding, Verdict};
 use clap::Args;
-use results::{RunDirectory, RunInfo};
+use results::{Paint, RunDirectory, RunInfo};
 
 use super::{Failure, exit_code, say};
 use crate::judge;
@@ -42,7 +42,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
             say(&text);
         } else {
             say(&format!("{}", path.display()));
-            say(&results::findings_text(verdict, &findings, colours()));
+            say(&results::findings_text(verdict, &findings, paint()));
         }
     }
     Ok(exit_code(worst))
@@ -63,7 +63,7 @@ fn judge_path(path: &Path) -> Result<Vec<Finding>, Failure> {
 pub(crate) fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
     let directory = RunDirectory::open(&arguments.directory).map_err(Failure::usage)?;
     let plan = super::run::read_plan(&directory.plan())?;
-    let info = directory.read_info().map_err(Failure::usage)?;
+    let info = results::load_info(&directory).map_err(Failure::usage)?;
     let verdict = judge_and_render(&directory, &info, &plan, || ())?;
     Ok(exit_code(verdict))
 }
@@ -81,11 +81,14 @@ pub(crate) fn judge_and_render(
         .context("failed to write the report")
         .map_err(Failure::harness)?;
     before_words();
-    say(&results::verdict_text(&summary, &findings, &directory.report_html(), colours()));
+    say(&results::verdict_text(&summary, &findings, &directory.report_html(), paint()));
     Ok(summary.verdict)
 }
 
-/// Whether standard output is a terminal that has not asked for plain text.
-fn colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+/// Colours for a terminal that has not asked for plain text.
+fn paint() -> Paint {
+    match std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        true => Paint::Ansi,
+        false => Paint::Plain,
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything a user can get wrong is refused before the first namespace is made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,10 +153,10 @@ fn plan_text(plan: &Plan) -> Result<String, Failure> {
 /// From a plan to a verdict.
 fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
     let suite = &plan.suite.suite;
-    let started = results::now();
+    let started = jiff::Timestamp::now();
     let directory =
-        RunDirectory::create(runs, suite, &started, plan.seed).map_err(Failure::usage)?;
-    directory.write(&directory.plan(), plan_text(plan)?.as_bytes()).map_err(Failure::usage)?;
+        RunDirectory::create(runs, suite, started, plan.seed).map_err(Failure::usage)?;
+    results::write_atomically(&directory.plan(), plan_text(plan)?.as_bytes()).map_err(Failure::usage)?;
     say_error(&format!("suite   {suite}: {}", plan.headline()));
     say_error(&format!("seed    {}", plan.seed));
     say_error(&format!("repeat  {repeat}"));
@@ -169,14 +170,23 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
         started,
         repeat: repeat.to_owned(),
         nodes: plan.suite.node_names(),
-        about: plan.suite.about.clone(),
+        configuration: configuration(plan),
     };
-    directory.write_info(&info).map_err(Failure::harness)?;
     let progress = Progress::new(plan.faults.len());
     record(plan, &directory, &progress)?;
     progress.phase("judging");
     let verdict = super::check::judge_and_render(&directory, &info, plan, || progress.done())?;
     Ok(exit_code(verdict))
+}
+
+/// What a reader of the report should know of the cluster before the first table.
+fn configuration(plan: &Plan) -> BTreeMap<String, String> {
+    let keyspaces = plan.suite.cluster.keyspaces.iter();
+    keyspaces
+        .map(|(name, store::Keyspace { policy, n, r, w })| {
+            (name.clone(), format!("{policy:?} N={n} R={r} W={w}").to_lowercase())
+        })
+        .collect()
 }
 
 /// Runs the cluster until its history is on disk, or the user has seen enough.
