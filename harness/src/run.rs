@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use results::RunDirectory;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::recorder::{Recorder, RecorderError};
 use crate::seed::Seed;
-use crate::timeline::{Phase, Step, timeline};
+use crate::timeline::{Step, timeline};
 use crate::worker::Worker;
 
 /// How often the conductor looks around between two steps.

@@ -1,5 +1,6 @@
 //! `schism node`: one node of the store, as the harness starts it, or alone for `redis-cli`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -73,7 +74,9 @@ fn single(arguments: &NodeArguments) -> Result<store::Config, Failure> {
         data: arguments.data.clone(),
         sync,
         members: vec![member],
-        ..store::Config::default()
+        keyspaces: BTreeMap::new(),
+        default: store::Keyspace::default(),
+        limits: store::Limits::default(),
     })
 }
 

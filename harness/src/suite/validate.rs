@@ -88,7 +88,8 @@ fn workloads(suite: &Suite) -> Result<(), Mistake> {
     for (index, load) in suite.workloads.iter().enumerate() {
         let spec = &load.workload;
         let keyspace = spec.keyspace();
-        let at = path!["workloads", index, "workload", spec.name()];
+        let name = spec.build().name();
+        let at = path!["workloads", index, "workload", name];
         if !suite.cluster.keyspaces.contains_key(keyspace) {
             let known = listed(suite.cluster.keyspaces.keys());
             return Err(Mistake::at(at, format!("keyspace `{keyspace}` is not in cluster.keyspaces"))
@@ -98,7 +99,7 @@ fn workloads(suite: &Suite) -> Result<(), Mistake> {
             let message = format!("keyspace `{keyspace}` already has a workload");
             return Err(Mistake::at(at, message).help("give each workload a keyspace of its own"));
         }
-        spec.validate().map_err(|message| Mistake::at(at, message))?;
+        spec.validate().map_err(|error| Mistake::at(at, error.to_string()))?;
         if load.clients == 0 {
             return Err(Mistake::at(path!["workloads", index, "clients"], "needs at least 1 client"));
         }
