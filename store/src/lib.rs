@@ -35,6 +35,8 @@ pub mod hint;
 pub mod membership;
 pub mod merkle;
 pub mod quorum;
+#[cfg(test)]
+mod random;
 pub mod resp;
 pub mod server;
 

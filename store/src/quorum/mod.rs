@@ -23,4 +23,6 @@ pub use tally::{Progress, Tally};
 pub use write::WriteQuorum;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ pub enum Progress {
     Pending,
     /// Enough have answered.
     Met,
-    /// So many have refused that the rest are too few.
+    /// So many have refused that the rest are too few, unless one who was given up answers late.
     Unreachable,
 }
 

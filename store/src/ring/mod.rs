@@ -68,7 +68,7 @@ impl Ring {
     /// Who answers for a key at `token` that is kept `n` times: the distinct nodes met on one lap
     /// clockwise from it. The first `n` are primaries, the rest fallbacks.
     pub fn preference(&self, token: Token, n: usize) -> PreferenceList {
-        let mut nodes = self.walk(token);
+        let mut nodes = self.walk(token, self.members);
         let fallbacks = nodes.split_off(n.min(nodes.len()));
         PreferenceList { primaries: nodes, fallbacks }
     }
@@ -78,17 +78,18 @@ impl Ring {
     /// Each is a group of nodes that hold the same keys, and so may compare one Merkle tree.
     pub fn replica_sets(&self, n: usize) -> Vec<ReplicaSet> {
         let sets: BTreeSet<ReplicaSet> =
-            self.points.iter().map(|(token, _)| self.preference(*token, n).replica_set()).collect();
+            self.points.iter().map(|(token, _)| ReplicaSet::new(self.walk(*token, n))).collect();
         sets.into_iter().collect()
     }
 
-    /// Every member once, in the order its first virtual node is met clockwise from `token`.
-    fn walk(&self, token: Token) -> Vec<NodeId> {
+    /// The first `limit` members, each where its first virtual node is met clockwise from `token`.
+    fn walk(&self, token: Token, limit: usize) -> Vec<NodeId> {
         let start = self.points.partition_point(|(at, _)| *at < token);
         let (before, after) = self.points.split_at(start);
-        let mut met: Vec<NodeId> = Vec::with_capacity(self.members);
+        let wanted = limit.min(self.members);
+        let mut met: Vec<NodeId> = Vec::with_capacity(wanted);
         for (_, node) in after.iter().chain(before) {
-            if met.len() == self.members {
+            if met.len() == wanted {
                 break;
             }
             // Clusters are small: a look through a short list beats hashing names.

@@ -166,4 +166,6 @@ impl fmt::Display for Siblings {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;

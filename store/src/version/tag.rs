@@ -6,7 +6,8 @@
 //! Counter and name are not enough. A coordinator `n1` may leave its write (5, n1) on a minority and
 //! crash; after its restart it reads a quorum that missed that write, finds 4 the highest, and would
 //! give (5, n1) again, to *another value*: two replicas would hold one tag and different values, and
-//! no read could ever tell. So each write has a [`Nonce`] of its own: the boot it was made in, and its
+//! no read could ever tell. Nor is a crash needed: two clients may write through one coordinator at
+//! once, and both of their read phases find 4. So each write has a [`Nonce`] of its own: the boot it was made in, and its
 //! number in that boot.
 //!
 //! Source: Lynch and Shvartsman, "Robust emulation of shared memory using dynamic quorum-acknowledged
