@@ -6,6 +6,7 @@
 //! Shape: `take -> append -> [sync] -> apply -> done* -> [rotate]`; a batch is visible before its
 //! callback is called, and after it is as durable as promised.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -83,13 +84,13 @@ impl Committer {
         let (batches, dones): (Vec<Batch>, Vec<Done>) = group.into_iter().unzip();
         if let Err(error) = self.write(&batches) {
             for done in dones {
-                done(Err(error.clone()));
+                answer(done, Err(error.clone()));
             }
             return Err(error);
         }
         let memtable_bytes = self.shared.view.apply(batches.iter());
         for done in dones {
-            done(Ok(()));
+            answer(done, Ok(()));
         }
         if memtable_bytes >= self.memtable_bytes { self.rotate() } else { Ok(()) }
     }
@@ -142,5 +143,49 @@ impl Committer {
         self.sync()?;
         self.write(&[Batch::default()])?;
         self.sync()
+    }
+}
+
+/// Calls `done`. Should it panic, that is its owner's loss: the others of its group are answered too.
+fn answer(done: Done, result: Result<(), EngineError>) {
+    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+        tracing::error!("a callback of a write panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{channel, sync_channel};
+
+    use super::*;
+
+    fn batch(key: &'static str) -> Batch {
+        Batch { entries: vec![(key.into(), Some("value".into()))] }
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_visible_and_nothing_more_is_taken() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Arc::new(Directory::open(path.path()).unwrap());
+        let segment = Segment::create(&directory, 1, 1).unwrap().unwritable();
+        let shared = Arc::new(Shared::default());
+        let recovered = Recovered { segment, next_sequence: 1 };
+        let (full, _to_write) = sync_channel(1);
+        let limits = (Sync::Always, 1 << 20);
+        let committer = Committer::new(shared.clone(), directory, recovered, limits, full);
+
+        let (told, answers) = channel();
+        let tell = || {
+            let told = told.clone();
+            Box::new(move |answer| told.send(answer).unwrap()) as Done
+        };
+        shared.queue.push(batch("a"), tell());
+        committer.run();
+        let answer = answers.recv().unwrap();
+        assert!(matches!(answer, Err(EngineError::Io { action: "write", .. })), "{answer:?}");
+        shared.queue.push(batch("b"), tell());
+        let answer = answers.recv().unwrap();
+        assert!(matches!(answer, Err(EngineError::Closed(_))), "{answer:?}");
+        assert_eq!(shared.view.get(b"a").unwrap(), None);
     }
 }

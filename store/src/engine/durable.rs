@@ -76,8 +76,8 @@ impl Durable {
             tables_max: options.tables_max,
         };
         let threads = vec![
-            spawn("engine-committer", path, move || committer.run())?,
-            spawn("engine-compactor", path, move || compactor.run(&to_write))?,
+            spawn("engine-committer", path, &shared, move || committer.run())?,
+            spawn("engine-compactor", path, &shared, move || compactor.run(&to_write))?,
         ];
         Ok(Durable { shared, threads: Mutex::new(threads), _directory: directory })
     }
@@ -156,10 +156,26 @@ impl Drop for Durable {
 fn spawn(
     name: &str,
     path: &Path,
+    shared: &Arc<Shared>,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, EngineError> {
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    let panic_guard = PanicGuard(shared.clone());
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        run();
+        drop(panic_guard);
+    });
     spawned.map_err(EngineError::io("start a thread for", path))
+}
+
+/// Answers those who wait for a thread that panicked. After an orderly end nobody does.
+struct PanicGuard(Arc<Shared>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue.refuse_all("a thread of the engine panicked");
+        }
+    }
 }
 
 /// Everything the directory holds, after removing what its manifest does not name.

@@ -225,3 +225,86 @@ impl<'a> Replay<'a> {
         EngineError::damaged(&self.path, self.offset as u64, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::put_record;
+    use super::*;
+
+    /// Two segments of two records each, keys `1` to `4`; all but the last record said to be synced.
+    fn two_segments(directory: &Directory) {
+        for (number, first) in [(1, 1), (2, 3)] {
+            let mut segment = Segment::create(directory, number, first).unwrap();
+            let mut records = Vec::new();
+            for sequence in first..first + 2 {
+                let key = sequence.to_string();
+                let entry = std::iter::once((key.as_bytes(), None));
+                put_record(&mut records, segment.salt(), sequence, sequence - 1, entry);
+            }
+            segment.append(&records).unwrap();
+        }
+    }
+
+    fn recovered_keys(directory: &Directory, numbers: &[u64]) -> Result<String, EngineError> {
+        let mut keys = String::new();
+        recover(directory, numbers, |(key, _)| keys.push_str(std::str::from_utf8(key).unwrap()))?;
+        Ok(keys)
+    }
+
+    fn cut(path: &Path, bytes: u64) {
+        OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
+    }
+
+    #[test]
+    fn segments_are_replayed_in_order_and_without_a_gap() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        two_segments(&directory);
+        assert_eq!(recovered_keys(&directory, &[1, 2]).unwrap(), "1234");
+        let missing = recovered_keys(&directory, &[1, 2, 3]).unwrap_err();
+        assert!(missing.to_string().contains("the segment is missing"), "{missing}");
+        let swapped = recovered_keys(&directory, &[2, 1]).unwrap_err();
+        assert!(swapped.to_string().contains("does not follow"), "{swapped}");
+    }
+
+    #[test]
+    fn only_the_last_segment_may_be_torn() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        two_segments(&directory);
+        let length = fs::metadata(directory.log(1)).unwrap().len();
+        cut(&directory.log(2), length - 1);
+        assert_eq!(recovered_keys(&directory, &[1, 2]).unwrap(), "123");
+        cut(&directory.log(1), length - 1);
+        let torn = recovered_keys(&directory, &[1, 2]).unwrap_err();
+        assert!(matches!(torn, EngineError::Damaged { .. }), "{torn}");
+    }
+
+    #[test]
+    fn a_segment_torn_while_it_was_made_is_made_anew() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        two_segments(&directory);
+        cut(&directory.log(2), SEGMENT_HEADER_BYTES as u64 - 1);
+        assert_eq!(recovered_keys(&directory, &[1, 2]).unwrap(), "12");
+        assert_eq!(recovered_keys(&directory, &[1, 2]).unwrap(), "12");
+        cut(&directory.log(1), 3);
+        let torn = recovered_keys(&directory, &[1]).unwrap_err();
+        assert!(matches!(torn, EngineError::Damaged { .. }), "the only one was synced: {torn}");
+    }
+
+    #[test]
+    fn a_value_that_holds_a_record_does_not_pass_for_one() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        let mut forged = Vec::new();
+        put_record(&mut forged, 0, 9, 8, std::iter::empty());
+        let mut segment = Segment::create(&directory, 1, 1).unwrap();
+        let mut record = Vec::new();
+        let entry = std::iter::once((&b"k"[..], Some(&forged[..])));
+        put_record(&mut record, segment.salt(), 1, 0, entry);
+        record.pop();
+        segment.append(&record).unwrap();
+        assert_eq!(recovered_keys(&directory, &[1]).unwrap(), "");
+    }
+}

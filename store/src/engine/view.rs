@@ -102,7 +102,7 @@ impl View {
         self.write().tables = vec![table];
     }
 
-    /// Changes it before anybody reads it.
+    /// What is there when an engine is opened.
     pub(super) fn from_state(state: State) -> View {
         View { state: RwLock::new(state) }
     }
