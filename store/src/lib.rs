@@ -31,12 +31,7 @@
 pub mod command;
 pub mod config;
 pub mod engine;
-pub mod hint;
-pub mod membership;
-pub mod merkle;
-pub mod quorum;
-#[cfg(test)]
-mod random;
+pub mod peer;
 pub mod resp;
 pub mod server;
 

@@ -1,0 +1,252 @@
+//! Our connection to one other node: dialled, kept alive, cut when silent, dialled again.
+//!
+//! A caller hands over an ask and gets its answer, or an error that says whether the ask may have
+//! left this node. While there is no connection an ask is refused at once, and so it is when the
+//! queue is full: waiting in line for a node that does not answer only spends the caller's time.
+//!
+//! ```text
+//! dial -> greet -> carry (writer | reader | watch) -> broken -> pause -> dial …
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::frame::{Frames, HandshakeError, Hello, greet};
+use super::message::{Answer, Ask, Ping, Request, Response};
+use super::pending::{Pending, Waiter};
+
+/// Asks that may wait to be written to one connection.
+const QUEUE: usize = 4096;
+/// Bytes gathered before the kernel is asked to take them.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// How patient a link is.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// A dial and its handshake are given up after this.
+    pub dial: Duration,
+    /// A connection is cut when something is owed and nothing was heard for this long.
+    pub silence: Duration,
+    /// After this long without a word, ask for one.
+    pub ping: Duration,
+    /// First and longest pause between dials; it doubles in between.
+    pub pause: (Duration, Duration),
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        let ms = Duration::from_millis;
+        Timing { dial: ms(300), silence: ms(500), ping: ms(150), pause: (ms(10), ms(160)) }
+    }
+}
+
+/// Why an ask was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no connection: nothing was sent.
+    #[error("not connected")]
+    NotConnected,
+    /// Too much is waiting already: nothing was sent.
+    #[error("overloaded")]
+    Overloaded,
+    /// The connection broke with the ask on its way.
+    #[error("connection lost")]
+    Lost,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Late,
+    /// The other node said no, in these words.
+    #[error("{0}")]
+    Refused(String),
+    /// The other node answered something else.
+    #[error("answered out of turn")]
+    Confused,
+}
+
+impl CallError {
+    /// Whether the ask certainly never left this node.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, CallError::NotConnected | CallError::Overloaded)
+    }
+}
+
+struct Outgoing {
+    ask: Ask,
+    waiter: Waiter,
+}
+
+/// Our connection to one other node. Dropping it ends it.
+pub struct Link {
+    // Bounded, and written by `try_send` only: a full queue is an answer, not a place to wait.
+    queue: mpsc::Sender<Outgoing>,
+    // Set by the task that owns the socket, read by every caller.
+    connected: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// Begins to dial `address`, for as long as the link lives.
+    pub fn dial(hello: Hello, address: SocketAddr, timing: Timing) -> Link {
+        let (queue, asks) = mpsc::channel(QUEUE);
+        let connected = Arc::new(AtomicBool::new(false));
+        let line = Line { hello, address, timing, connected: connected.clone(), asks };
+        tokio::spawn(line.keep());
+        Link { queue, connected }
+    }
+
+    /// Whether a connection stands, as far as one can know.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// Asks, and waits for the answer until `deadline`. A refusal comes back as an error.
+    pub async fn call(&self, ask: Ask, deadline: Instant) -> Result<Answer, CallError> {
+        if !self.is_connected() {
+            return Err(CallError::NotConnected);
+        }
+        let (waiter, answer) = oneshot::channel();
+        self.queue.try_send(Outgoing { ask, waiter }).map_err(|_| CallError::Overloaded)?;
+        match timeout_at(deadline.into(), answer).await {
+            Ok(Ok(Ok(Answer::Refused(refused)))) => Err(CallError::Refused(refused.error)),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(CallError::Lost),
+            Err(_) => Err(CallError::Late),
+        }
+    }
+}
+
+/// The side of a link that owns the socket.
+struct Line {
+    hello: Hello,
+    address: SocketAddr,
+    timing: Timing,
+    connected: Arc<AtomicBool>,
+    asks: mpsc::Receiver<Outgoing>,
+}
+
+impl Line {
+    async fn keep(mut self) {
+        let mut pause = self.timing.pause.0;
+        let mut told = String::new();
+        while !self.asks.is_closed() {
+            match self.open().await {
+                Ok(frames) => {
+                    tracing::debug!(peer = self.hello.to, "connected");
+                    told.clear();
+                    pause = self.timing.pause.0;
+                    self.connected.store(true, Ordering::Release);
+                    let end = self.carry(frames).await;
+                    self.connected.store(false, Ordering::Release);
+                    tracing::debug!(peer = self.hello.to, "disconnected: {end}");
+                }
+                Err(error) => self.tell(&error, &mut told),
+            }
+            self.refuse_unsent();
+            sleep(pause).await;
+            pause = (pause * 2).min(self.timing.pause.1);
+        }
+    }
+
+    /// A refusal is the operator's business and is said once; an absent node is everyday life.
+    fn tell(&self, error: &HandshakeError, told: &mut String) {
+        if let HandshakeError::Refused(refusal) = error
+            && told != refusal
+        {
+            told.clone_from(refusal);
+            tracing::warn!(peer = self.hello.to, address = %self.address, "refused: {refusal}");
+        }
+    }
+
+    async fn open(&self) -> Result<Frames, HandshakeError> {
+        let opened = timeout(self.timing.dial, async {
+            greet(TcpStream::connect(self.address).await?, &self.hello).await
+        });
+        opened.await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    }
+
+    async fn carry(&mut self, mut frames: Frames) -> String {
+        frames.set_backpressure_boundary(WRITE_BYTES);
+        let (sink, stream) = frames.split();
+        // Shared by the three below, which are one task: locked for a map operation at a time.
+        let pending = Mutex::new(Pending::new(Instant::now()));
+        let end = tokio::select! {
+            end = write(sink, &mut self.asks, &pending, self.timing.ping) => end,
+            end = read(stream, &pending) => end,
+            () = watch(&pending, self.timing.silence) => Ok("silent"),
+        };
+        lock(&pending).lose();
+        end.map_or_else(|error| error.to_string(), str::to_owned)
+    }
+
+    /// What is still in the queue was never written.
+    fn refuse_unsent(&mut self) {
+        while let Ok(outgoing) = self.asks.try_recv() {
+            let _ = outgoing.waiter.send(Err(CallError::NotConnected));
+        }
+    }
+}
+
+async fn write(
+    mut sink: impl Sink<Bytes, Error = std::io::Error> + Unpin,
+    asks: &mut mpsc::Receiver<Outgoing>,
+    pending: &Mutex<Pending>,
+    ping: Duration,
+) -> Result<&'static str, HandshakeError> {
+    let mut tick = tokio::time::interval(ping);
+    loop {
+        let mut next = tokio::select! {
+            asked = asks.recv() => match asked {
+                Some(outgoing) => Some(outgoing),
+                None => return Ok("closed"),
+            },
+            _ = tick.tick() => {
+                let quiet = lock(pending).quiet(Instant::now()) >= ping;
+                quiet.then(|| Outgoing { ask: Ask::Ping(Ping {}), waiter: oneshot::channel().0 })
+            }
+        };
+        while let Some(Outgoing { ask, waiter }) = next {
+            let id = lock(pending).ask(waiter, Instant::now());
+            sink.feed(Request { id, ask: Some(ask) }.encode_to_vec().into()).await?;
+            next = asks.try_recv().ok();
+        }
+        sink.flush().await?;
+    }
+}
+
+async fn read(
+    mut stream: impl Stream<Item = std::io::Result<BytesMut>> + Unpin,
+    pending: &Mutex<Pending>,
+) -> Result<&'static str, HandshakeError> {
+    while let Some(frame) = stream.next().await {
+        let response = Response::decode(frame?.freeze())?;
+        let waiter = lock(pending).answer(response.id, Instant::now());
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(response.answer.ok_or(CallError::Confused));
+        }
+    }
+    Ok("the other side hung up")
+}
+
+/// Returns when the other side has been silent too long.
+async fn watch(pending: &Mutex<Pending>, silence: Duration) {
+    loop {
+        sleep(silence / 10).await;
+        let mut pending = lock(pending);
+        if pending.silent(Instant::now()) >= silence {
+            return;
+        }
+        pending.sweep();
+    }
+}
+
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
+}

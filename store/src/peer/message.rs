@@ -1,0 +1,254 @@
+//! What one node asks of another, and what it answers: the messages of the peer protocol.
+//!
+//! Protobuf, because a field may be added without two versions of a node misreading each other, and
+//! because its `bytes` are slices of the frame they came in. Tags are never reused. Records travel
+//! in the encoding in which they are stored, so that a copy is the same bytes everywhere.
+
+use bytes::Bytes;
+
+/// An ask and the number its answer must carry.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Request {
+    /// Unique among the asks of one connection.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// What is asked; absent if a newer node asks what this one does not know.
+    #[prost(oneof = "Ask", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    pub ask: Option<Ask>,
+}
+
+/// An answer and the number of its ask.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Response {
+    /// Of the request.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// What is answered.
+    #[prost(oneof = "Answer", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    pub answer: Option<Answer>,
+}
+
+/// What a node may ask of another.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Ask {
+    /// Are you there? Answered by `Done`.
+    #[prost(message, tag = "2")]
+    Ping(Ping),
+    /// Your own copy of a key. Answered by `Record`.
+    #[prost(message, tag = "3")]
+    Read(ReplicaRead),
+    /// Join this record with your own copy. Answered by `Done` once that is durable.
+    #[prost(message, tag = "4")]
+    Write(ReplicaWrite),
+    /// Coordinate this sibling update, as a primary of its key. Answered by `Updated`.
+    #[prost(message, tag = "5")]
+    Update(ReplicaUpdate),
+    /// What I know of everybody's heartbeats. Answered by `Gossip`, what you know.
+    #[prost(message, tag = "6")]
+    Gossip(Gossip),
+    /// The roots of the trees we share. Answered by `Roots`.
+    #[prost(message, tag = "7")]
+    Roots(TreeRoots),
+    /// Hashes of some nodes of one level of a tree. Answered by `Hashes`.
+    #[prost(message, tag = "8")]
+    Level(TreeLevel),
+    /// Which keys lie in a bucket of a tree. Answered by `Bucket`.
+    #[prost(message, tag = "9")]
+    Bucket(TreeBucket),
+}
+
+/// What a node may answer.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Answer {
+    /// It is done, and durable.
+    #[prost(message, tag = "2")]
+    Done(Done),
+    /// It was refused.
+    #[prost(message, tag = "3")]
+    Refused(Refused),
+    /// The copy asked for.
+    #[prost(message, tag = "4")]
+    Record(OwnCopy),
+    /// A sibling update is through.
+    #[prost(message, tag = "5")]
+    Updated(Updated),
+    /// What the other knows of heartbeats.
+    #[prost(message, tag = "6")]
+    Gossip(Gossip),
+    /// Roots of shared trees.
+    #[prost(message, tag = "7")]
+    Roots(Roots),
+    /// Hashes, in the order asked.
+    #[prost(message, tag = "8")]
+    Hashes(Hashes),
+    /// Keys of a bucket.
+    #[prost(message, tag = "9")]
+    Bucket(Bucket),
+}
+
+/// See [`Ask::Ping`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Ping {}
+
+/// See [`Ask::Read`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReplicaRead {
+    /// As clients write it, keyspace and all.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+}
+
+/// See [`Ask::Write`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReplicaWrite {
+    /// As clients write it, keyspace and all.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// As stored.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub record: Bytes,
+}
+
+/// See [`Ask::Update`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReplicaUpdate {
+    /// As clients write it, keyspace and all.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// The past the client has seen, as it handed it over; empty for none.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub context: Bytes,
+    /// The new value; absent to delete.
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub value: Option<Bytes>,
+    /// Acknowledgements to wait for.
+    #[prost(uint32, tag = "4")]
+    pub w: u32,
+    /// Time left to the asker, in milliseconds: an interval, for clocks differ.
+    #[prost(uint64, tag = "5")]
+    pub left_ms: u64,
+}
+
+/// See [`Ask::Gossip`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Gossip {
+    /// The membership as its sender sees it, in the encoding of `membership`.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub view: Bytes,
+}
+
+/// See [`Ask::Roots`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct TreeRoots {}
+
+/// See [`Ask::Level`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TreeLevel {
+    /// Name of the tree.
+    #[prost(string, tag = "1")]
+    pub tree: String,
+    /// Zero is the root.
+    #[prost(uint32, tag = "2")]
+    pub level: u32,
+    /// Which nodes of the level, from the left.
+    #[prost(uint32, repeated, tag = "3")]
+    pub indices: Vec<u32>,
+}
+
+/// See [`Ask::Bucket`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TreeBucket {
+    /// Name of the tree.
+    #[prost(string, tag = "1")]
+    pub tree: String,
+    /// Which leaves, from the left.
+    #[prost(uint32, repeated, tag = "2")]
+    pub buckets: Vec<u32>,
+    /// Only keys after this one; empty for all.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub after: Bytes,
+}
+
+/// See [`Answer::Done`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Done {}
+
+/// See [`Answer::Refused`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Refused {
+    /// As a client would read it, beginning with one of the words of the store.
+    #[prost(string, tag = "1")]
+    pub error: String,
+}
+
+/// See [`Answer::Record`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OwnCopy {
+    /// As stored; absent if there is none.
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub record: Option<Bytes>,
+}
+
+/// See [`Answer::Updated`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Updated {
+    /// The context after the update.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub context: Bytes,
+}
+
+/// See [`Answer::Roots`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Roots {
+    /// By name, ascending.
+    #[prost(message, repeated, tag = "1")]
+    pub trees: Vec<TreeRoot>,
+}
+
+/// One tree and its root.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TreeRoot {
+    /// `keyspace/n1,n2,n3`.
+    #[prost(string, tag = "1")]
+    pub tree: String,
+    /// Its root.
+    #[prost(fixed64, tag = "2")]
+    pub root: u64,
+}
+
+/// See [`Answer::Hashes`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Hashes {
+    /// In the order asked.
+    #[prost(fixed64, repeated, tag = "1")]
+    pub hashes: Vec<u64>,
+}
+
+/// See [`Answer::Bucket`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Bucket {
+    /// By key, ascending.
+    #[prost(message, repeated, tag = "1")]
+    pub keys: Vec<KeyHash>,
+    /// Whether there are more, after the last of these.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+
+/// A key and the hash of its record.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct KeyHash {
+    /// As clients write it.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// Of the record as stored.
+    #[prost(fixed64, tag = "2")]
+    pub hash: u64,
+}
+
+impl Answer {
+    /// A refusal with this text.
+    pub fn refused(error: impl Into<String>) -> Answer {
+        Answer::Refused(Refused { error: error.into() })
+    }
+}
