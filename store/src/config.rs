@@ -10,6 +10,7 @@
 //! keyspaces:
 //!   accounts: { policy: register, n: 3, r: 2, w: 2 }
 //! default: { policy: lww, n: 1, r: 1, w: 1 }
+//! limits: { deadline-ms: 1000, pair-bytes: 10240, hints: 100000 }
 //! ```
 
 use std::collections::BTreeMap;
@@ -39,6 +40,27 @@ pub struct Config {
     /// The keyspace of every other key.
     #[serde(default)]
     pub default: Keyspace,
+    /// How long and how large a request may be.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// How long and how large a request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Limits {
+    /// A request without its quorum after this many milliseconds has failed.
+    pub deadline_ms: u64,
+    /// The longest key and value together, in bytes.
+    pub pair_bytes: usize,
+    /// Hints kept for absent nodes; beyond that they are dropped, and anti-entropy must do.
+    pub hints: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { deadline_ms: 1000, pair_bytes: 10 << 10, hints: 100_000 }
+    }
 }
 
 /// One node of the cluster.

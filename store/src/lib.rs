@@ -35,5 +35,5 @@ pub mod peer;
 pub mod resp;
 pub mod server;
 
-pub use command::{Command, Level};
-pub use config::{Config, Keyspace, Member, Policy, Sync};
+pub use command::Command;
+pub use config::{Config, Keyspace, Limits, Member, Policy, Sync};
