@@ -250,3 +250,120 @@ async fn watch(pending: &Mutex<Pending>, silence: Duration) {
 fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::frame::welcome;
+    use super::super::message::{Done, ReplicaRead};
+    use super::super::{Handler, listen};
+    use super::*;
+
+    /// Refuses what it is asked with the key it was asked for, so that answers can be told apart.
+    struct Echo;
+
+    impl Handler for Echo {
+        fn judge(&self, hello: &Hello) -> Option<String> {
+            hello.refusal("demo", "n2", &["n1", "n2"])
+        }
+
+        async fn handle(&self, from: &str, ask: Ask) -> Answer {
+            match ask {
+                Ask::Read(read) => Answer::refused(format!("{from} {:?}", read.key)),
+                _ => Answer::Done(Done {}),
+            }
+        }
+    }
+
+    fn quick() -> Timing {
+        let ms = Duration::from_millis;
+        Timing { dial: ms(200), silence: ms(100), ping: ms(20), pause: (ms(5), ms(20)) }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    fn read(key: &str) -> Ask {
+        Ask::Read(ReplicaRead { key: Bytes::from(key.to_owned()) })
+    }
+
+    async fn bind() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    async fn connected(link: &Link) {
+        let wait = async {
+            while !link.is_connected() {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), wait).await.expect("the link connects within 10 s");
+    }
+
+    #[tokio::test]
+    async fn answers_find_their_asks() {
+        let (listener, address) = bind().await;
+        tokio::spawn(listen(listener, Arc::new(Echo), CancellationToken::new()));
+        let link = Link::dial(Hello::new("demo", "n1", "n2"), address, quick());
+        connected(&link).await;
+        let keys: Vec<String> = (0..100).map(|i| format!("k{i}")).collect();
+        let calls = keys.iter().map(|key| link.call(read(key), soon()));
+        let answers = futures_util::future::join_all(calls).await;
+        for (key, answer) in keys.iter().zip(answers) {
+            assert_eq!(answer, Err(CallError::Refused(format!("n1 b\"{key}\""))));
+        }
+    }
+
+    #[tokio::test]
+    async fn with_nobody_there_an_ask_is_refused_unsent() {
+        let (listener, address) = bind().await;
+        drop(listener);
+        let link = Link::dial(Hello::new("demo", "n1", "n2"), address, quick());
+        let error = link.call(read("k"), soon()).await.expect_err("nobody listens");
+        assert_eq!(error, CallError::NotConnected);
+        assert!(error.is_unsent());
+    }
+
+    #[tokio::test]
+    async fn a_node_of_another_cluster_is_never_connected() {
+        let (listener, address) = bind().await;
+        let hello = Hello::new("other", "n1", "n2");
+        let (told, mut heard) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let judged = welcome(stream, |hello| Echo.judge(hello)).await;
+                let _ = told.send(judged.map(|(_, from)| from).map_err(|e| e.to_string())).await;
+            }
+        });
+        let link = Link::dial(hello, address, quick());
+        for _ in 0..2 {
+            let judged = timeout(Duration::from_secs(10), heard.recv()).await.unwrap().unwrap();
+            assert_eq!(judged, Err("refused: this is cluster `demo`, not `other`".into()));
+            assert!(!link.is_connected());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_is_cut_and_dialled_anew() {
+        let (listener, address) = bind().await;
+        let link = Link::dial(Hello::new("demo", "n1", "n2"), address, quick());
+        let (stream, _) = listener.accept().await.unwrap();
+        let (silent, _) = welcome(stream, |_| None).await.unwrap();
+        connected(&link).await;
+        let lost = link.call(read("k"), soon());
+        let redialled = async {
+            tokio::spawn(listen(listener, Arc::new(Echo), CancellationToken::new()));
+        };
+        let (lost, ()) = tokio::join!(lost, redialled);
+        assert_eq!(lost, Err(CallError::Lost), "it was sent, so it may have happened");
+        connected(&link).await;
+        let answer = link.call(read("k"), soon()).await;
+        assert_eq!(answer, Err(CallError::Refused("n1 b\"k\"".into())));
+        drop(silent);
+    }
+}
