@@ -108,6 +108,14 @@ impl Value {
         matches!(self, Value::Nil)
     }
 
+    /// The number, where this is one.
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Nil | Value::Set(_) | Value::Note(_) => None,
+        }
+    }
+
     /// The elements, where this is read as a set: a key never added to holds none.
     pub fn elements(&self) -> Option<&[i64]> {
         match self {

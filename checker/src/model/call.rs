@@ -41,6 +41,14 @@ impl Call {
         }
     }
 
+    /// What this read found; nothing for an update.
+    pub fn reply(&self) -> Option<&Value> {
+        match self {
+            Call::Read(reply) => Some(reply),
+            Call::Write(_) | Call::Add(_) => None,
+        }
+    }
+
     /// Whether this leaves every state as it was.
     pub fn is_read(&self) -> bool {
         matches!(self, Call::Read(_))

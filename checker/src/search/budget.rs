@@ -72,8 +72,8 @@ impl Meter {
         }
     }
 
-    /// Configurations taken so far.
-    pub(crate) fn configurations(&self) -> usize {
-        self.configurations
+    /// Whether more was asked of `budget` than it had.
+    pub(crate) fn is_spent(&self, budget: &Budget) -> bool {
+        self.configurations > budget.configurations || self.bytes > budget.bytes
     }
 }

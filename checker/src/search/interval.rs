@@ -4,7 +4,8 @@
 //! exists exactly when one without them does: operations that failed; reads without a reply; and
 //! updates without an answer whose value no read that ended later shows (they may never happen).
 
-use crate::event::Value;
+use std::collections::BTreeMap;
+
 use crate::model::{Call, Model};
 use crate::operation::Operation;
 
@@ -43,32 +44,22 @@ impl Interval {
 }
 
 /// Drops updates without an answer whose value no later read shows.
-fn observed<M: Model>(model: &M, intervals: Vec<Interval>) -> Vec<Interval> {
-    let mut shown: Vec<(Value, usize)> = Vec::new();
+fn observed<M: Model>(model: &M, mut intervals: Vec<Interval>) -> Vec<Interval> {
+    // When the last read that shows a value ended; nil is a value too.
+    let mut shown = BTreeMap::<Option<i64>, usize>::new();
     for interval in &intervals {
         if let (Call::Read(reply), Some(returned)) = (&interval.call, interval.returned) {
-            shown.extend(model.shown(reply).into_iter().map(|value| (value, returned)));
+            for value in model.shown(reply) {
+                let last = shown.entry(value.number()).or_default();
+                *last = returned.max(*last);
+            }
         }
     }
-    shown.sort_by(|a, b| order(&a.0, &b.0).then(a.1.cmp(&b.1)));
-    // Of each value, the last read that shows it is the last of its run.
-    let last = |value: &Value| {
-        let end = shown.partition_point(|(other, _)| order(other, value).is_le());
-        shown[..end].last().filter(|(other, _)| other == value).map(|(_, returned)| *returned)
-    };
-    let needed = |interval: &Interval| match (interval.returned, interval.call.written()) {
-        (None, Some(value)) => last(&value).is_some_and(|returned| interval.invoked < returned),
+    intervals.retain(|interval| match (interval.returned, interval.call.written()) {
+        (None, Some(value)) => {
+            shown.get(&value.number()).is_some_and(|returned| interval.invoked < *returned)
+        }
         _ => true,
-    };
-    let keep: Vec<bool> = intervals.iter().map(needed).collect();
-    intervals.into_iter().zip(keep).filter_map(|(interval, keep)| keep.then_some(interval)).collect()
-}
-
-/// An order over written values, which are numbers or nil.
-fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
-    let number = |value: &Value| match value {
-        Value::Int(number) => Some(*number),
-        _ => None,
-    };
-    number(a).cmp(&number(b))
+    });
+    intervals
 }

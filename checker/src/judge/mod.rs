@@ -1,0 +1,15 @@
+//! The checkers: each judges one promise, under the name suites and reports know it by.
+
+mod activity;
+mod convergence;
+mod faults;
+mod linearizability;
+mod lost_writes;
+mod stale_reads;
+
+pub use activity::Activity;
+pub use convergence::Convergence;
+pub use faults::Faults;
+pub use linearizability::Linearizability;
+pub use lost_writes::LostWrites;
+pub use stale_reads::StaleReads;

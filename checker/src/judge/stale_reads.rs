@@ -1,0 +1,100 @@
+//! Does every read see what had been acknowledged before it began?
+//!
+//! What a keyspace promises whose quorums overlap (R + W > N, strict). Weaker than linearizability:
+//! two reads that run while a write is under way may disagree about it. The summary counts every
+//! stale read and says how late the latest was; the anomalies name one a key, the first.
+//!
+//! Source: Gifford, "Weighted Voting for Replicated Data", SOSP 1979 (overlapping quorums).
+
+use crate::cluster::{Clusters, begin, end};
+use crate::contradiction::Contradiction;
+use crate::event::Value;
+use crate::finding::{Anomaly, Checker, Finding, Verdict};
+use crate::history::History;
+use crate::keyspace::Keyspace;
+use crate::operation::Operation;
+use crate::prose::{Cast, count, ms};
+use crate::staleness::{Stale, stale_reads};
+use crate::tally::{Judgement, Tally};
+
+/// Judges whether reads see what had been acknowledged before they began.
+pub struct StaleReads {
+    keyspace: Keyspace,
+}
+
+impl StaleReads {
+    /// Judges the keys of `keyspace`, registers and sets alike.
+    pub fn new(keyspace: impl Into<Keyspace>) -> StaleReads {
+        StaleReads { keyspace: keyspace.into() }
+    }
+}
+
+impl Checker for StaleReads {
+    fn name(&self) -> &'static str {
+        "stale-reads"
+    }
+
+    fn check(&self, history: &History) -> Finding {
+        let (mut judged, mut stale, mut reads) = (Vec::new(), Vec::new(), 0);
+        for (key, mut operations) in self.keyspace.by_key(history) {
+            operations.retain(|operation| operation.is_coordinated());
+            let here = operations.iter().filter(|o| o.is_ok() && !o.is_update()).count();
+            if here == 0 {
+                continue;
+            }
+            let found = stale_reads(&operations);
+            let judgement = match found.first() {
+                None => Judgement::Kept,
+                Some(first) => Judgement::Broken(vec![explain(first, &operations)]),
+            };
+            judged.push((key.to_owned(), operations.len(), judgement));
+            stale.extend(found);
+            reads += here;
+        }
+        let mut finding = Tally::of(judged).finding(self.name(), &self.keyspace, "never stale");
+        if finding.verdict == Verdict::Invalid {
+            finding.summary = format!("{}; {}", counted(&stale, reads), finding.summary);
+        }
+        finding
+    }
+}
+
+/// `2 of 1 000 reads stale, the latest by 31.000 ms`.
+pub(crate) fn counted(stale: &[Stale<'_>], reads: usize) -> String {
+    let latest = stale.iter().map(Stale::late).max().unwrap_or_default();
+    format!("{} of {} stale, the latest by {}", stale.len(), count(reads, "read"), ms(latest))
+}
+
+/// The first stale read of a key; where the register's values are unique, by its smallest proof.
+fn explain(first: &Stale<'_>, operations: &[&Operation]) -> Anomaly {
+    let clusters = Clusters::of(operations);
+    let contradiction = clusters.as_ref().and_then(|all| Contradiction::stale(all, first.read));
+    contradiction.map_or_else(|| missed(first, operations), |found| found.anomaly())
+}
+
+/// An element is missed, or every write of the value read had ended before another began.
+fn missed(stale: &Stale<'_>, operations: &[&Operation]) -> Anomaly {
+    let Stale { read, missed } = stale;
+    let cast = Cast::new(writers(read, operations).into_iter().chain([*missed, *read]));
+    let (early, late) = (cast.label(missed), cast.label(read));
+    Anomaly {
+        name: "stale read".to_owned(),
+        key: read.key.clone(),
+        witness: cast.witness(),
+        because: format!(
+            "{} Then {early} comes before {late}, because {}. However {late} does not see {early}, \
+             {} after it was acknowledged: a contradiction.",
+            cast.introduction(),
+            cast.before(missed, read),
+            ms(stale.late()),
+        ),
+    }
+}
+
+/// The writes that can have given `read` the number it returned.
+fn writers<'h>(read: &Operation, operations: &[&'h Operation]) -> Vec<&'h Operation> {
+    let Some(value @ Value::Int(_)) = read.reply() else { return Vec::new() };
+    let able = |write: &&&Operation| write.is_update() && write.may_have_happened();
+    let same = |write: &&&Operation| write.argument == *value && begin(write) < end(read);
+    operations.iter().filter(able).filter(same).copied().collect()
+}

@@ -1,0 +1,65 @@
+//! A run's worth of history is judged within the default budget.
+
+mod support;
+
+use checker::{Checker, Event, Function, History, Kind, Linearizability, Value, Verdict};
+use support::{Plan, Shape, Story, interleave, rng};
+
+const KEYS: usize = 200;
+
+fn run(unique: bool, seed: u64) -> History {
+    let mut rng = rng(seed);
+    let names: Vec<&'static str> =
+        (0..KEYS).map(|key| &*Box::leak(format!("register:{key:03}").into_boxed_str())).collect();
+    let stories = names.iter().map(|key| {
+        let shape = Shape::Register { unique };
+        let plan = Plan { shape, key, operations: 300, clients: 10, info: 10, fail: 10, lies: 0 };
+        Story::new(plan, &mut rng).tell()
+    });
+    let stories = stories.collect();
+    interleave(stories, &mut rng)
+}
+
+/// Makes one read of the last key return what was surely replaced before it began.
+fn with_one_stale_read(history: &History) -> History {
+    let key = format!("register:{:03}", KEYS - 1);
+    let operations: Vec<_> =
+        history.operations().iter().filter(|o| o.key.as_deref() == Some(key.as_str())).collect();
+    let write = operations.iter().find(|o| o.f == Function::Write && o.is_ok()).unwrap();
+    let next = operations.iter().find(|o| o.f == Function::Write && write.precedes(o) && o.is_ok());
+    let read = operations.iter().rfind(|o| o.f == Function::Read && next.unwrap().precedes(o) && o.is_ok());
+    let line = read.unwrap().completed.unwrap();
+    let mut events: Vec<Event> = history.events().to_vec();
+    assert_eq!(events[line].kind, Kind::Ok);
+    events[line].value = write.argument.clone();
+    assert!(matches!(events[line].value, Value::Int(_)));
+    History::from_events(events).unwrap()
+}
+
+#[test]
+fn two_hundred_keys_of_unique_values_are_judged_and_one_stale_read_is_found() {
+    let history = run(true, 1);
+    let checker = Linearizability::register("register");
+    let started = std::time::Instant::now();
+    let finding = checker.check(&history);
+    println!("{} operations: {:?}", history.operations().len(), started.elapsed());
+    assert_eq!(finding.verdict, Verdict::Valid, "{}", finding.summary);
+
+    let broken = with_one_stale_read(&history);
+    let started = std::time::Instant::now();
+    let finding = checker.check(&broken);
+    println!("one stale read: {:?}", started.elapsed());
+    assert_eq!(finding.verdict, Verdict::Invalid);
+    assert_eq!(finding.anomalies.len(), 1);
+    assert_eq!(finding.anomalies[0].name, "stale read");
+    assert_eq!(finding.anomalies[0].key.as_deref(), Some("register:199"));
+}
+
+#[test]
+fn two_hundred_keys_of_repeated_values_are_judged_by_search() {
+    let history = run(false, 2);
+    let started = std::time::Instant::now();
+    let finding = Linearizability::register("register").check(&history);
+    println!("{} operations by search: {:?}", history.operations().len(), started.elapsed());
+    assert_eq!(finding.verdict, Verdict::Valid, "{}", finding.summary);
+}
