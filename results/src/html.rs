@@ -4,14 +4,15 @@
 //! this file only puts words to the numbers. The charts are SVG already, escaped where they are
 //! drawn (`chart::svg`), and the one thing let through as it is.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
-use checker::{Anomaly, FaultWindow, Finding, History, Verdict};
+use checker::{Anomaly, FaultWindow, Finding, History, Outcome, Verdict};
 
 use crate::chart::{self, Run, kind_class};
 use crate::markdown::quantile_cells;
 use crate::series::Series;
 use crate::summary::Summary;
-use crate::verdict_text::{anomaly_in_words, checker_in_words, faults_in_words};
 use crate::windows::Phase;
 use crate::witness::Layout;
 use crate::{quantity, windows, wording};
@@ -23,12 +24,14 @@ struct Page {
     seed: u64,
     repeat: String,
     verdict: Word,
-    meaning: &'static str,
-    facts: Vec<(String, String)>,
+    meaning: String,
+    facts: Vec<(&'static str, String)>,
+    configuration: BTreeMap<String, String>,
     findings: Vec<FindingView>,
     anomalies: Vec<AnomalyView>,
     kinds: Vec<(&'static str, String)>,
     faults: Vec<FaultView>,
+    toothless: bool,
     fault_timeline: String,
     bucket: String,
     throughput: String,
@@ -54,6 +57,8 @@ struct AnomalyView {
     checker: String,
     because: String,
     diagram: String,
+    may: bool,
+    never: bool,
     origin: String,
     rows: Vec<[String; 5]>,
     left_away: String,
@@ -98,8 +103,10 @@ pub(crate) fn html(
         seed: summary.run.seed,
         repeat: summary.run.repeat.clone(),
         verdict: word(summary.verdict),
-        meaning: wording::meaning(summary.verdict),
+        meaning: wording::meaning(summary.verdict, findings),
         facts: facts(summary),
+        configuration: summary.run.configuration.clone(),
+        toothless: summary.faults.iter().any(|fault| !fault.bit),
         findings: findings.iter().map(finding_view).collect(),
         anomalies: anomaly_views(findings, run),
         kinds: kinds(&summary.faults),
@@ -124,27 +131,24 @@ fn word(verdict: Verdict) -> Word {
 }
 
 /// What the head of the page says of the run.
-fn facts(summary: &Summary) -> Vec<(String, String)> {
+fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     let run = &summary.run;
-    let rate = quantity::rate(summary.ok_per_second);
-    let mut facts = vec![
-        ("Started", run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
-        ("Duration", quantity::duration(summary.duration_ms)),
-        ("Nodes", run.nodes.join(" ")),
+    vec![
+        ("Seed", run.seed.to_string()),
         ("Network", run.tier.clone()),
+        ("Nodes", run.nodes.join(" ")),
+        ("Faults", wording::faults(&summary.faults)),
         ("Operations", quantity::count(summary.operations.total())),
-        ("Throughput", format!("{rate} ok/s")),
-        ("Faults", faults_in_words(summary)),
-    ];
-    let configuration = run.configuration.iter();
-    facts.extend(configuration.map(|(name, text)| (name.as_str(), text.clone())));
-    facts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+        ("Throughput", format!("{} ok/s", quantity::rate(summary.ok_per_second))),
+        ("Duration", quantity::duration(summary.duration_ms)),
+        ("Started", run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+    ]
 }
 
 fn finding_view(finding: &Finding) -> FindingView {
     FindingView {
         verdict: word(finding.verdict),
-        checker: checker_in_words(finding),
+        checker: wording::checker(finding),
         summary: finding.summary.clone(),
     }
 }
@@ -164,9 +168,11 @@ fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyVi
         more => format!("{} more in findings.json.", quantity::counted(more as u64, "operation")),
     };
     AnomalyView {
-        title: anomaly_in_words(anomaly),
-        checker: checker_in_words(finding),
+        title: wording::anomaly(anomaly),
+        checker: wording::checker(finding),
         because: anomaly.because.clone(),
+        may: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Info),
+        never: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Fail),
         diagram: chart::interval_diagram(&layout, run),
         origin: quantity::seconds(layout.origin()),
         rows: layout.rows.iter().map(|row| row.cells(layout.origin())).collect(),

@@ -15,7 +15,7 @@ use checker::{Finding, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::summary::Summary;
-use crate::verdict_text::{anomaly_in_words, checker_in_words};
+use crate::wording;
 
 /// Why no XML could be written. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub fn junit(summary: &Summary, findings: &[Finding]) -> Result<String, JunitErr
 }
 
 fn test_case(suite: &str, finding: &Finding) -> TestCase {
-    let mut case = TestCase::new(checker_in_words(finding), status(finding));
+    let mut case = TestCase::new(wording::checker(finding), status(finding));
     case.set_classname(format!("schism.{suite}"));
     case.set_system_out(finding.summary.as_str());
     case
@@ -54,7 +54,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
     let first = finding.anomalies.first();
     let named = || first.map_or("violation", |anomaly| anomaly.name.as_str());
     status.set_type(if finding.verdict == Verdict::Unknown { "unknown" } else { named() });
-    status.set_message(first.map_or_else(|| finding.summary.clone(), anomaly_in_words));
+    status.set_message(first.map_or_else(|| finding.summary.clone(), wording::anomaly));
     status.set_description(description(finding));
     status
 }
@@ -64,10 +64,7 @@ fn description(finding: &Finding) -> String {
     let paragraphs: Vec<_> = finding
         .anomalies
         .iter()
-        .map(|anomaly| format!("{}\n{}", anomaly_in_words(anomaly), anomaly.because))
+        .map(|anomaly| format!("{}\n{}", wording::anomaly(anomaly), anomaly.because))
         .collect();
-    match paragraphs.is_empty() {
-        true => finding.summary.clone(),
-        false => paragraphs.join("\n\n"),
-    }
+    if paragraphs.is_empty() { finding.summary.clone() } else { paragraphs.join("\n\n") }
 }

@@ -9,7 +9,6 @@ use checker::{Anomaly, FaultWindow, Finding};
 
 use crate::quantiles::Quantiles;
 use crate::summary::Summary;
-use crate::verdict_text::{anomaly_in_words, checker_in_words, counts_in_words, faults_in_words};
 use crate::witness::Layout;
 use crate::{quantity, wording};
 
@@ -19,12 +18,12 @@ const IN_MEMORY: &str = "writing to a string cannot fail";
 pub fn markdown(summary: &Summary, findings: &[Finding]) -> String {
     let mut text = String::new();
     let (run, word) = (&summary.run, wording::verdict(summary.verdict));
-    let meaning = wording::meaning(summary.verdict);
+    let meaning = escape(&wording::meaning(summary.verdict, findings));
     writeln!(text, "## {}: {word}\n\n{meaning}\n", escape(&run.suite)).expect(IN_MEMORY);
     text.push_str(&head(summary));
     text.push_str("\n| verdict | checker | what was judged |\n|---|---|---|\n");
     for finding in findings {
-        let checker = escape(&checker_in_words(finding));
+        let checker = escape(&wording::checker(finding));
         let word = wording::verdict(finding.verdict);
         writeln!(text, "| **{word}** | {checker} | {} |", escape(&finding.summary))
             .expect(IN_MEMORY);
@@ -45,15 +44,15 @@ fn head(summary: &Summary) -> String {
         format!("seed {}", run.seed),
         format!("{} on {}", quantity::counted(run.nodes.len() as u64, "node"), run.tier),
         format!("{operations} in {}", quantity::duration(summary.duration_ms)),
-        counts_in_words(&summary.operations),
-        faults_in_words(summary),
+        wording::counts(summary.operations),
+        wording::faults(&summary.faults),
     ];
     lines.iter().fold(String::new(), |text, line| text + "- " + &escape(line) + "\n")
 }
 
 fn anomaly_section(anomaly: &Anomaly) -> String {
     let layout = Layout::of(anomaly);
-    let mut text = format!("\n### {}\n\n", escape(&anomaly_in_words(anomaly)));
+    let mut text = format!("\n### {}\n\n", escape(&wording::anomaly(anomaly)));
     writeln!(text, "{}\n", escape(&anomaly.because)).expect(IN_MEMORY);
     let since = quantity::seconds(layout.origin());
     writeln!(text, "| process | node | operation | began | ended | real time |").expect(IN_MEMORY);

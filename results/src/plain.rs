@@ -46,12 +46,12 @@ impl Paint {
 }
 
 /// `text` in lines of at most [`COLUMNS`], the first behind `first`, the others behind as many
-/// spaces. A word longer than a line has a line of its own.
+/// spaces. A word longer than a line has a line of its own; a number in groups stays one word.
 pub(crate) fn wrap(first: &str, text: &str) -> String {
     let indent = first.chars().count();
     let mut lines = first.to_owned();
     let mut column = indent;
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         let width = word.chars().count();
         if column > indent && column + 1 + width > COLUMNS {
             write!(lines, "\n{:indent$}", "").expect("in memory");

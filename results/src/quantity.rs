@@ -45,13 +45,11 @@ pub(crate) fn milliseconds(nanoseconds: u64) -> String {
 
 /// Milliseconds of a whole run: `38.4 s`, `10 min 2 s`.
 pub(crate) fn duration(milliseconds: u64) -> String {
-    match milliseconds {
-        0..60_000 => format!("{:.1}{NARROW}s", milliseconds as f64 / 1e3),
-        _ => {
-            let seconds = milliseconds / 1000;
-            format!("{}{NARROW}min {}{NARROW}s", seconds / 60, seconds % 60)
-        }
+    if milliseconds < 60_000 {
+        return format!("{:.1}{NARROW}s", milliseconds as f64 / 1e3);
     }
+    let seconds = milliseconds / 1000;
+    format!("{}{NARROW}min {}{NARROW}s", seconds / 60, seconds % 60)
 }
 
 /// A rate: `812`, and `0.4` where whole numbers would say nothing.

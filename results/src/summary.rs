@@ -123,11 +123,6 @@ impl Summary {
             faults: history.faults(),
         }
     }
-
-    /// How many faults the evidence shows to have had an effect.
-    pub fn faults_bit(&self) -> usize {
-        self.faults.iter().filter(|fault| fault.bit).count()
-    }
 }
 
 /// How long an operation that ended `ok` took, in nanoseconds.

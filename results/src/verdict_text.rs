@@ -21,7 +21,7 @@ use std::path::Path;
 use checker::{Anomaly, Finding};
 
 use crate::plain::{Paint, table, tame, wrap};
-use crate::summary::{Counts, Summary};
+use crate::summary::Summary;
 use crate::witness::Layout;
 use crate::{quantity, wording};
 
@@ -37,7 +37,8 @@ pub fn verdict_text(
     let mut text = String::new();
     let word = format!("{}.", wording::verdict(summary.verdict));
     let word = paint.verdict(summary.verdict, &word);
-    writeln!(text, "{word} {}\n", wording::meaning(summary.verdict)).expect(IN_MEMORY);
+    writeln!(text, "{word} {}\n", tame(&wording::meaning(summary.verdict, findings)))
+        .expect(IN_MEMORY);
     text.push_str(&numbers(summary));
     text.push('\n');
     text.push_str(&one_line_each(findings, paint));
@@ -52,38 +53,6 @@ pub fn verdict_text(
     text
 }
 
-/// `8 003 ok, 90 info, 27 fail`.
-pub(crate) fn counts_in_words(counts: &Counts) -> String {
-    let Counts { ok, fail, info } = counts;
-    let count = |number: &u64| quantity::count(*number);
-    format!("{} ok, {} info, {} fail", count(ok), count(info), count(fail))
-}
-
-/// `12 faults, 11 with evidence`.
-pub(crate) fn faults_in_words(summary: &Summary) -> String {
-    let faults = quantity::counted(summary.faults.len() as u64, "fault");
-    match summary.faults.len() {
-        0 => faults,
-        _ => format!("{faults}, {} with evidence", summary.faults_bit()),
-    }
-}
-
-/// `stale read of register:7`.
-pub(crate) fn anomaly_in_words(anomaly: &Anomaly) -> String {
-    match &anomaly.key {
-        Some(key) => format!("{} of {key}", anomaly.name),
-        None => anomaly.name.clone(),
-    }
-}
-
-/// `linearizability (register)`.
-pub(crate) fn checker_in_words(finding: &Finding) -> String {
-    match &finding.keyspace {
-        Some(keyspace) => format!("{} ({keyspace})", finding.checker),
-        None => finding.checker.clone(),
-    }
-}
-
 fn numbers(summary: &Summary) -> String {
     let run = &summary.run;
     let nodes = quantity::counted(run.nodes.len() as u64, "node");
@@ -92,14 +61,14 @@ fn numbers(summary: &Summary) -> String {
     let body = format!(
         "{} · {operations}: {} · {}",
         quantity::duration(summary.duration_ms),
-        counts_in_words(&summary.operations),
-        faults_in_words(summary),
+        wording::counts(summary.operations),
+        wording::faults(&summary.faults),
     );
     wrap("  ", &tame(&head)) + &wrap("  ", &body)
 }
 
 fn one_line_each(findings: &[Finding], paint: Paint) -> String {
-    let names: Vec<_> = findings.iter().map(|finding| tame(&checker_in_words(finding))).collect();
+    let names: Vec<_> = findings.iter().map(|finding| tame(&wording::checker(finding))).collect();
     let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (finding, name) in findings.iter().zip(&names) {
@@ -111,8 +80,8 @@ fn one_line_each(findings: &[Finding], paint: Paint) -> String {
 }
 
 fn anomaly_text(finding: &Finding, anomaly: &Anomaly, paint: Paint) -> String {
-    let name = paint.bold(&tame(&anomaly_in_words(anomaly)));
-    let by = paint.dim(&format!("by {}", tame(&checker_in_words(finding))));
+    let name = paint.bold(&tame(&wording::anomaly(anomaly)));
+    let by = paint.dim(&format!("by {}", tame(&wording::checker(finding))));
     format!("{name}, {by}\n\n{}\n{}", witness(anomaly), wrap("  ", &tame(&anomaly.because)))
 }
 

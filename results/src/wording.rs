@@ -4,7 +4,10 @@
 //! write 42 → ok      read → 41      read → nil      read → {1 2 3 … 9}      write 42 → info
 //! ```
 
-use checker::{Function, Note, Operation, Outcome, Value, Verdict};
+use checker::{Anomaly, FaultWindow, Finding, Function, Note, Operation, Outcome, Value, Verdict};
+
+use crate::quantity;
+use crate::summary::Counts;
 
 /// Elements of a set that are spelled out before the middle is left away.
 const ELEMENTS_SHOWN: usize = 6;
@@ -51,12 +54,57 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What the verdict means.
-pub(crate) fn meaning(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Valid => "Every promise judged was kept.",
-        Verdict::Unknown => "Nothing was found broken, but not everything could be judged.",
-        Verdict::Invalid => "A promise was broken, and a witness shows it.",
+/// What the verdict means, with the first broken promise by name.
+pub(crate) fn meaning(verdict: Verdict, findings: &[Finding]) -> String {
+    match (verdict, broken(findings)) {
+        (Verdict::Valid, _) => "Every promise judged was kept.".to_owned(),
+        (Verdict::Unknown, _) => {
+            "Nothing was found broken, but not everything could be judged.".to_owned()
+        }
+        (Verdict::Invalid, None) => "A promise was broken.".to_owned(),
+        (Verdict::Invalid, Some(names)) => format!("A promise was broken: {names}."),
+    }
+}
+
+/// `stale read of register:7, and 2 more`.
+fn broken(findings: &[Finding]) -> Option<String> {
+    let mut anomalies = findings.iter().flat_map(|finding| &finding.anomalies);
+    let first = anomaly(anomalies.next()?);
+    match anomalies.count() {
+        0 => Some(first),
+        more => Some(format!("{first}, and {more} more")),
+    }
+}
+
+/// `stale read of register:7`.
+pub(crate) fn anomaly(anomaly: &Anomaly) -> String {
+    match &anomaly.key {
+        Some(key) => format!("{} of {key}", anomaly.name),
+        None => anomaly.name.clone(),
+    }
+}
+
+/// `linearizability (register)`.
+pub(crate) fn checker(finding: &Finding) -> String {
+    match &finding.keyspace {
+        Some(keyspace) => format!("{} ({keyspace})", finding.checker),
+        None => finding.checker.clone(),
+    }
+}
+
+/// `8 003 ok, 90 info, 27 fail`.
+pub(crate) fn counts(counts: Counts) -> String {
+    let [ok, info, fail] = [counts.ok, counts.info, counts.fail].map(quantity::count);
+    format!("{ok} ok, {info} info, {fail} fail")
+}
+
+/// `12 faults, 11 with evidence`.
+pub(crate) fn faults(faults: &[FaultWindow]) -> String {
+    let bit = faults.iter().filter(|fault| fault.bit).count();
+    let counted = quantity::counted(faults.len() as u64, "fault");
+    match faults {
+        [] => counted,
+        _ => format!("{counted}, {bit} with evidence"),
     }
 }
 
@@ -68,10 +116,7 @@ pub(crate) fn evidence(evidence: &Note) -> String {
     };
     let each: Vec<_> =
         evidence.iter().map(|(name, value)| format!("{name} {}", word(value))).collect();
-    match each.is_empty() {
-        true => "no evidence".to_owned(),
-        false => each.join(", "),
-    }
+    if each.is_empty() { "no evidence".to_owned() } else { each.join(", ") }
 }
 
 /// Whether the reply, rather than its arrival, is what was wanted.

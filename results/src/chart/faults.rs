@@ -2,13 +2,15 @@
 
 use checker::FaultWindow;
 
-use super::frame::{ABOVE, BELOW, Frame, Run};
+use super::frame::{BELOW, Frame, Run};
 use super::svg::{Anchor, Rect, Svg};
 use super::{LEFT, RIGHT, WIDTH};
 use crate::windows::in_force;
 use crate::{quantity, wording};
 
-const BAR: f64 = 16.0;
+/// Room above for the names of phases; the numbers of faults are in their bars.
+const ABOVE: f64 = 34.0;
+const BAR: f64 = 18.0;
 const GAP: f64 = 3.0;
 const BETWEEN_LANES: f64 = 8.0;
 const LETTER: f64 = 6.4;
@@ -91,7 +93,7 @@ fn draw_bar(svg: &mut Svg, frame: Frame, lane: f64, bar: &Bar<'_>) {
         return;
     };
     let class = if fault.bit { "fault-name" } else { "fault-name toothless" };
-    svg.text(class, (column.x + 4.0, y + 12.0), Anchor::Start, words);
+    svg.text(class, (column.x + 4.0, y + 13.0), Anchor::Start, words);
 }
 
 /// What hovering over a bar says.

@@ -87,16 +87,20 @@ impl Frame {
         }
     }
 
-    /// Where each phase begins, named where there is room.
+    /// Where each phase begins. Its name stands right of that, or where it would run into the next
+    /// or out of the picture, left of it and a row lower.
     fn draw_phases(&self, svg: &mut Svg, phases: &[Phase]) {
-        let mut taken = 0.0;
-        for phase in phases {
+        for (at, phase) in phases.iter().enumerate() {
             let x = self.x(phase.begin);
+            let until = phases.get(at + 1).map_or(WIDTH, |next| self.x(next.begin));
+            let width = phase.name.chars().count() as f64 * LETTER;
+            let (x_name, rise, anchor) = if x + 5.0 + width <= until {
+                (x + 5.0, 22.0, Anchor::Start)
+            } else {
+                (x - 5.0, 7.0, Anchor::End)
+            };
             svg.line("phase", (x, self.top - 32.0), (x, self.bottom));
-            if x >= taken {
-                svg.text("phase-name", (x + 5.0, self.top - 22.0), Anchor::Start, &phase.name);
-                taken = x + 10.0 + phase.name.chars().count() as f64 * LETTER;
-            }
+            svg.text("phase-name", (x_name, self.top - rise), anchor, &phase.name);
         }
     }
 

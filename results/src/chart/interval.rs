@@ -36,7 +36,7 @@ pub(crate) fn interval_diagram(layout: &Layout<'_>, run: Run<'_>) -> String {
     let height = lanes.rows as f64 * ROW;
     let mut svg = Svg::new(TOP + height + BELOW, "The operations of the witness in real time");
     draw_faults(&mut svg, &warp, run, height);
-    for (process, first, count) in &lanes.lanes {
+    for (process, first, count) in &lanes.of_process {
         let top = TOP + *first as f64 * ROW;
         svg.line("grid", (8.0, top), (RIGHT_EDGE, top));
         let middle = top + *count as f64 * ROW / 2.0;
@@ -64,7 +64,9 @@ impl Warp {
             reached.push(reached[reached.len() - 1] + gap);
         }
         // What may yet happen needs room to the right of the last event to run out of the picture.
-        let whole = (reached[reached.len() - 1] + 1.2).max(4.0);
+        let open = layout.rows.iter().any(|row| row.to.is_none());
+        let room = if open { 1.6 } else { 0.2 };
+        let whole = (reached[reached.len() - 1] + room).max(4.0);
         let place = |along: f64| LEFT + along / whole * (RIGHT_EDGE - LEFT);
         Warp { knots: moments.into_iter().zip(reached.into_iter().map(place)).collect() }
     }
@@ -87,7 +89,7 @@ impl Warp {
 /// their bars or their labels would touch.
 struct Lanes {
     /// Process, its first row, how many rows it has.
-    lanes: Vec<(u32, usize, usize)>,
+    of_process: Vec<(u32, usize, usize)>,
     /// Row of each operation, in the layout's order.
     of_row: Vec<usize>,
     rows: usize,
@@ -101,7 +103,8 @@ impl Lanes {
                 processes.push(row.operation.process);
             }
         }
-        let mut lanes = Lanes { lanes: Vec::new(), of_row: vec![0; layout.rows.len()], rows: 0 };
+        let mut lanes =
+            Lanes { of_process: Vec::new(), of_row: vec![0; layout.rows.len()], rows: 0 };
         for process in processes {
             let mut taken: Vec<f64> = Vec::new();
             for (at, row) in layout.rows.iter().enumerate() {
@@ -116,7 +119,7 @@ impl Lanes {
                 taken[free] = right;
                 lanes.of_row[at] = lanes.rows + free;
             }
-            lanes.lanes.push((process, lanes.rows, taken.len()));
+            lanes.of_process.push((process, lanes.rows, taken.len()));
             lanes.rows += taken.len();
         }
         lanes

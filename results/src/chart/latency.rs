@@ -1,20 +1,19 @@
 //! Latency of what ended `ok` over time: median, 99th percentile and slowest, on a log scale.
 
+use super::LEFT;
 use super::frame::{ABOVE, BELOW, Frame, Run, draw_grid};
 use super::scale::{Log, label};
 use super::svg::{Anchor, Svg, polyline};
-use super::{LEFT, RIGHT, WIDTH};
 use crate::quantity;
 use crate::series::{BucketLatency, Series};
 
 const HEIGHT: f64 = 220.0;
-/// Names of lines are kept this far apart.
-const LINE: f64 = 14.0;
 type Pick = fn(BucketLatency) -> u64;
-const LINES: [(&str, &str, Pick); 3] = [
-    ("max", "line max", |latency| latency.max),
-    ("p99", "line p99", |latency| latency.p99),
-    ("p50", "line p50", |latency| latency.p50),
+/// From the back to the front.
+const LINES: [(&str, Pick); 3] = [
+    ("line max", |latency| latency.max),
+    ("line p99", |latency| latency.p99),
+    ("line p50", |latency| latency.p50),
 ];
 
 /// Latency over time. A bucket in which nothing ended `ok` has none, and interrupts the lines.
@@ -29,18 +28,9 @@ pub(crate) fn latency_over_time(series: &Series, run: Run<'_>) -> String {
     frame.draw_behind(&mut svg, run);
     draw_grid(&mut svg, scale.ticks().into_iter().map(|tick| (scale.at(tick), label(tick))));
     svg.text("unit", (LEFT - 8.0, frame.top - 22.0), Anchor::End, "ms");
-    let mut named = f64::NEG_INFINITY;
-    for (name, class, pick) in LINES {
-        let points = points(series, frame, scale, pick);
-        points.iter().for_each(|part| svg.path(class, &polyline(part)));
-        if let Some((_, y)) = points.last().and_then(|part| part.last()) {
-            named = y.max(named + LINE);
-            svg.text(
-                &format!("name {name}"),
-                (WIDTH - RIGHT + 8.0, named + 4.0),
-                Anchor::Start,
-                name,
-            );
+    for (class, pick) in LINES {
+        for part in points(series, frame, scale, pick) {
+            svg.path(class, &polyline(&part));
         }
     }
     draw_hovers(&mut svg, series, frame);

@@ -19,6 +19,8 @@ mod frame;
 mod interval;
 mod latency;
 mod scale;
+#[cfg(test)]
+mod snapshot_tests;
 mod svg;
 mod throughput;
 
@@ -29,10 +31,10 @@ pub(crate) use latency::latency_over_time;
 pub(crate) use throughput::throughput_over_time;
 
 /// Width of every chart, in its own units.
-pub(crate) const WIDTH: f64 = 1000.0;
+const WIDTH: f64 = 1000.0;
 
 /// Room left of every plot for the names of lanes and the numbers of the axis.
-pub(crate) const LEFT: f64 = 64.0;
+const LEFT: f64 = 64.0;
 
-/// Room right of every plot for the names of lines.
-pub(crate) const RIGHT: f64 = 52.0;
+/// Room right of every plot for half the last number of the axis.
+const RIGHT: f64 = 14.0;

@@ -8,7 +8,7 @@ use crate::quantity;
 use crate::series::{Bucket, Series};
 
 const HEIGHT: f64 = 200.0;
-const TICKS: usize = 4;
+const TICKS: usize = 5;
 
 /// Operations a second over time: `ok` at the bottom, `info` on it, `fail` on top.
 pub(crate) fn throughput_over_time(series: &Series, run: Run<'_>) -> String {

@@ -1,18 +1,16 @@
 //! Whole runs, rendered: what is written, that it says what the run says, and that it is the same
 //! when written again. The pages are left under the target directory, to be looked at.
 
-mod sample;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::sample::{self, Run};
 use checker::{Event, Outcome, Verdict};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use results::{LatencyLog, RunDirectory, render_again, render_all};
-use sample::Run;
 
 /// Where the pages of the sample runs are left.
 fn gallery(name: &str) -> PathBuf {
