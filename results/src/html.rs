@@ -14,7 +14,7 @@ use crate::markdown::quantile_cells;
 use crate::series::Series;
 use crate::summary::Summary;
 use crate::windows::Phase;
-use crate::witness::Layout;
+use crate::witness::{self, Layout};
 use crate::{quantity, windows, wording};
 
 #[derive(Template)]
@@ -29,6 +29,7 @@ struct Page {
     configuration: BTreeMap<String, String>,
     findings: Vec<FindingView>,
     anomalies: Vec<AnomalyView>,
+    more_anomalies: String,
     kinds: Vec<(&'static str, String)>,
     faults: Vec<FaultView>,
     toothless: bool,
@@ -98,6 +99,8 @@ pub(crate) fn html(
     let phases = windows::phases(history);
     let run = Run { last: windows::last_moment(history), faults: &summary.faults, phases: &phases };
     let series = Series::of(history);
+    let (anomalies, left_away) = witness::shown(findings);
+    let more = if left_away > 0 { wording::more_anomalies(left_away) } else { String::new() };
     let page = Page {
         suite: summary.run.suite.clone(),
         seed: summary.run.seed,
@@ -108,7 +111,8 @@ pub(crate) fn html(
         configuration: summary.run.configuration.clone(),
         toothless: summary.faults.iter().any(|fault| !fault.bit),
         findings: findings.iter().map(finding_view).collect(),
-        anomalies: anomaly_views(findings, run),
+        anomalies: anomalies.into_iter().map(|(of, each)| anomaly_view(of, each, run)).collect(),
+        more_anomalies: more,
         kinds: kinds(&summary.faults),
         faults: summary.faults.iter().map(fault_view).collect(),
         fault_timeline: chart::fault_timeline(&summary.run.nodes, run),
@@ -153,19 +157,11 @@ fn finding_view(finding: &Finding) -> FindingView {
     }
 }
 
-fn anomaly_views(findings: &[Finding], run: Run<'_>) -> Vec<AnomalyView> {
-    let each = |finding: &Finding| {
-        let view = |anomaly| anomaly_view(finding, anomaly, run);
-        finding.anomalies.iter().map(view).collect::<Vec<_>>()
-    };
-    findings.iter().flat_map(each).collect()
-}
-
 fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyView {
     let layout = Layout::of(anomaly);
     let left_away = match layout.left_away {
         0 => String::new(),
-        more => format!("{} more in findings.json.", quantity::counted(more as u64, "operation")),
+        more => format!("{} more, in findings.json.", quantity::counted(more as u64, "operation")),
     };
     AnomalyView {
         title: wording::anomaly(anomaly),

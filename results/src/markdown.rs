@@ -9,7 +9,7 @@ use checker::{Anomaly, FaultWindow, Finding};
 
 use crate::quantiles::Quantiles;
 use crate::summary::Summary;
-use crate::witness::Layout;
+use crate::witness::{self, Layout};
 use crate::{quantity, wording};
 
 const IN_MEMORY: &str = "writing to a string cannot fail";
@@ -28,8 +28,12 @@ pub fn markdown(summary: &Summary, findings: &[Finding]) -> String {
         writeln!(text, "| **{word}** | {checker} | {} |", escape(&finding.summary))
             .expect(IN_MEMORY);
     }
-    for anomaly in findings.iter().flat_map(|finding| &finding.anomalies) {
+    let (anomalies, left_away) = witness::shown(findings);
+    for (_, anomaly) in anomalies {
         text.push_str(&anomaly_section(anomaly));
+    }
+    if left_away > 0 {
+        writeln!(text, "\n{}", wording::more_anomalies(left_away)).expect(IN_MEMORY);
     }
     text.push_str(&folded("Faults", &faults(&summary.faults)));
     text.push_str(&folded("Latencies", &latencies(summary)));
@@ -66,7 +70,7 @@ fn anomaly_section(anomaly: &Anomaly) -> String {
     writeln!(text, "\nTimes in ms since {since} s of the run.").expect(IN_MEMORY);
     if layout.left_away > 0 {
         let more = quantity::counted(layout.left_away as u64, "operation");
-        writeln!(text, "{more} more in `findings.json`.").expect(IN_MEMORY);
+        writeln!(text, "{more} more, in `findings.json`.").expect(IN_MEMORY);
     }
     text
 }

@@ -22,7 +22,7 @@ use checker::{Anomaly, Finding};
 
 use crate::plain::{Paint, table, tame, wrap};
 use crate::summary::Summary;
-use crate::witness::Layout;
+use crate::witness::{self, Layout};
 use crate::{quantity, wording};
 
 const IN_MEMORY: &str = "writing to a string cannot fail";
@@ -42,11 +42,13 @@ pub fn verdict_text(
     text.push_str(&numbers(summary));
     text.push('\n');
     text.push_str(&one_line_each(findings, paint));
-    for finding in findings {
-        for anomaly in &finding.anomalies {
-            text.push('\n');
-            text.push_str(&anomaly_text(finding, anomaly, paint));
-        }
+    let (anomalies, left_away) = witness::shown(findings);
+    for (finding, anomaly) in anomalies {
+        text.push('\n');
+        text.push_str(&anomaly_text(finding, anomaly, paint));
+    }
+    if left_away > 0 {
+        writeln!(text, "\n{}", wording::more_anomalies(left_away)).expect(IN_MEMORY);
     }
     let (report, repeat) = (tame(&report.display().to_string()), tame(&summary.run.repeat));
     writeln!(text, "\nReport  {report}\nRepeat  {repeat}").expect(IN_MEMORY);
@@ -82,10 +84,10 @@ fn one_line_each(findings: &[Finding], paint: Paint) -> String {
 fn anomaly_text(finding: &Finding, anomaly: &Anomaly, paint: Paint) -> String {
     let name = paint.bold(&tame(&wording::anomaly(anomaly)));
     let by = paint.dim(&format!("by {}", tame(&wording::checker(finding))));
-    format!("{name}, {by}\n\n{}\n{}", witness(anomaly), wrap("  ", &tame(&anomaly.because)))
+    format!("{name}, {by}\n\n{}\n{}", witness_text(anomaly), wrap("  ", &tame(&anomaly.because)))
 }
 
-fn witness(anomaly: &Anomaly) -> String {
+fn witness_text(anomaly: &Anomaly) -> String {
     let layout = Layout::of(anomaly);
     let heads = ["process", "node", "operation", "began", "ended", "real time"];
     let mut rows = vec![heads.map(str::to_owned)];

@@ -84,6 +84,12 @@ pub(crate) fn anomaly(anomaly: &Anomaly) -> String {
     }
 }
 
+/// `… and 12 anomalies more, in findings.json`.
+pub(crate) fn more_anomalies(left_away: usize) -> String {
+    let noun = if left_away == 1 { "anomaly" } else { "anomalies" };
+    format!("… and {} {noun} more, in findings.json", quantity::count(left_away as u64))
+}
+
 /// `linearizability (register)`.
 pub(crate) fn checker(finding: &Finding) -> String {
     match &finding.keyspace {

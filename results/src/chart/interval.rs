@@ -5,7 +5,7 @@
 //! ten seconds between them, and what convicts is their order. Order and overlap are exact, and the
 //! axis says when each event was. An operation that may yet happen runs out of the picture.
 
-use checker::{Function, Outcome};
+use checker::{Function, Operation, Outcome};
 
 use super::frame::Run;
 use super::svg::{Anchor, Rect, Svg};
@@ -163,8 +163,21 @@ fn draw_operation(svg: &mut Svg, warp: &Warp, row: &Row<'_>, top: f64) {
     };
     let class = format!("op {how} {}", function_class(&operation.f));
     let place = Rect { x: left, y: top + 20.0, width: right - left, height: BAR };
-    svg.rect(&class, place, Some(&wording::operation(operation)));
+    svg.rect(&class, place, Some(&told(operation)));
     svg.text("op-name", (x, top + 15.0), anchor, &words);
+}
+
+/// What hovering over an operation says.
+fn told(operation: &Operation) -> String {
+    let mut lines = vec![wording::operation(operation)];
+    lines.extend(operation.error.clone());
+    lines.push(match &operation.node {
+        Some(node) => format!("process {}, {node}", operation.process),
+        None => format!("process {}", operation.process),
+    });
+    let ended = operation.ended.map_or_else(|| "no end".to_owned(), quantity::seconds);
+    lines.push(format!("{} – {ended} s", quantity::seconds(operation.began)));
+    lines.join("\n")
 }
 
 /// Reads and writes are told apart by colour; anything else is drawn as a write.
@@ -205,8 +218,8 @@ fn draw_axis(svg: &mut Svg, warp: &Warp, origin: u64, y: f64) {
             0 => format!("{} s", quantity::seconds(origin)),
             since => format!("+{}", quantity::microseconds(since.div_ceil(1000))),
         };
-        let half = words.chars().count() as f64 * LETTER / 2.0 - 4.0;
-        let x = x.max(LEFT + half - 12.0);
+        let half = words.chars().count() as f64 * LETTER / 2.0;
+        let x = x.max(LEFT + half - 16.0);
         if x - half >= taken && x + half <= WIDTH {
             svg.text("tick", (x, y + 18.0), Anchor::Middle, &words);
             taken = x + half + 4.0;

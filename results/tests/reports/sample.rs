@@ -173,7 +173,7 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
             1 => (
                 "kill",
                 vec![node],
-                format!("kill n{}, restart after it", node + 1),
+                format!("n{}, started again after it", node + 1),
                 json!({"exit": "signal 9", "restarted": format!("after {} ms", (end - begin) / MS)}),
             ),
             2 => (
@@ -185,7 +185,7 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
             _ => (
                 "pause",
                 vec![node],
-                format!("stop n{}", node + 1),
+                format!("n{}", node + 1),
                 json!({"process state": "T (stopped)"}),
             ),
         };
@@ -234,9 +234,9 @@ fn live(
         let keyspace = if client.is_multiple_of(3) { "set" } else { "register" };
         let key = format!("{keyspace}:{}", dice.below(KEYS));
         let (f, argument, reply) = match (keyspace, dice.below(2)) {
-            ("set", 0) => (Function::Add, Value::Int((time / MS) as i64), Value::Nil),
+            ("set", 0) => (Function::Add, Value::Int((time / MS).cast_signed()), Value::Nil),
             ("set", _) => (Function::Read, Value::Nil, Value::Set(vec![1, 2, 3])),
-            (_, 0) => (Function::Write, Value::Int((time / MS) as i64), Value::Nil),
+            (_, 0) => (Function::Write, Value::Int((time / MS).cast_signed()), Value::Nil),
             _ => (Function::Read, Value::Nil, Value::Int(41)),
         };
         let base = Event {

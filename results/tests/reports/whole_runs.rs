@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::sample::{self, Run};
-use checker::{Event, Outcome, Verdict};
+use checker::{Event, Operation, Outcome, Verdict};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -73,6 +73,23 @@ fn the_page_of_an_invalid_run_shows_its_witness() {
     for part in ["stale read of register:7", "read → 41 @n1", "process 9, had already returned 42"]
     {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_crowded_witness_is_cut_and_the_rest_counted() {
+    let mut run = sample::invalid(11, 20, 600);
+    let during_fault = run.history.faults()[3].begin.unwrap();
+    let of_key = |operation: &&Operation| operation.key.as_deref() == Some("set:3");
+    let operations = run.history.operations().iter().filter(of_key);
+    let witness = operations.filter(|operation| operation.began > during_fault).take(30);
+    let anomaly = &mut run.findings[0].anomalies[0];
+    anomaly.witness = witness.cloned().collect();
+    let (dir, _) = rendered("crowded", &run);
+    for file in [dir.report_html(), dir.report_md()] {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains("6 operations more, in"), "{}", file.display());
+        assert!(text.matches("→ ").count() >= 24, "{}", file.display());
     }
 }
 
