@@ -69,6 +69,8 @@ async fn play(scenario: &str, inside: &Inside) -> Result<()> {
         "stall" => stall().await,
         "atomic" => atomic().await,
         "clients" => clients().await,
+        "again" => again().await,
+        "many" => many().await,
         "process" => process().await,
         "signals" => signals().await,
         "speed" => speed().await,
@@ -200,6 +202,32 @@ async fn clients() -> Result<()> {
     say("between", connect_to(&fabric, "n1", SocketAddr::from((fabric.address("n2"), PORT)))?)
 }
 
+/// A second network in the same run, while a node of the first still runs.
+async fn again() -> Result<()> {
+    let mut first = Fabric::build(&names(3)).await?;
+    let _straggler = start_echo(&first, "n1").await?;
+    first.set_cut(&Grudge::isolate("n1", &names(3)))?;
+    drop(first);
+    let mut second = Fabric::build(&names(2)).await?;
+    let _node = start_echo(&second, "n2").await?;
+    let address = SocketAddr::from((second.address("n2"), PORT));
+    say("old_cut", connect_to(&second, "n1", address)?)?;
+    say("dropped", second.dropped()?.len())
+}
+
+/// As many nodes as there may be, all apart.
+async fn many() -> Result<()> {
+    let nodes = names(30);
+    let mut fabric = Fabric::build(&nodes).await?;
+    let (first, last) = (datagrams(&fabric, "n1")?, datagrams(&fabric, "n30")?);
+    fabric.set_cut(&Grudge::split(&nodes.iter().map(|n| vec![n.clone()]).collect::<Vec<_>>()))?;
+    first.send_to(b"lost", last.local_addr()?)?;
+    await_dropped(&mut fabric, "n1", "n30", 1).await?;
+    say("rules", fabric.dropped()?.len())?;
+    let one_more = Fabric::build(&names(31)).await.err().map(|e| e.to_string());
+    say("one_more", one_more.unwrap_or_default())
+}
+
 /// What is done to a node, and how it shows.
 async fn process() -> Result<()> {
     let fabric = Fabric::build(&names(2)).await?;
@@ -217,6 +245,7 @@ async fn process() -> Result<()> {
     say("pause_dead", node.pause().await.err().map(|e| e.to_string()).unwrap_or_default())?;
     say("restarted", start_echo(&fabric, "n1").await?.is_running()?)?;
     let mut polite = start_echo(&fabric, "n2").await?;
+    polite.pause().await?;
     say("polite", polite.terminate(DEADLINE).await?)?;
     let mut stubborn = start(&fabric, "n2", &["stubborn"]).await?;
     await_log("n2", "will not go").await?;

@@ -3,7 +3,7 @@
 //! A fault counts only if it can be shown: a kill by the wait status, a freeze by the state letter of
 //! every thread, read back from `/proc`. The methods wait for that evidence and return it.
 //!
-//! Why a [`spawner`] thread: a node asks the kernel to be killed when its parent *thread* ends
+//! Why a spawner thread: a node asks the kernel to be killed when its parent *thread* ends
 //! (`PR_SET_PDEATHSIG` knows threads, not processes). Spawned from a runtime's worker it would die
 //! with that worker. So all nodes are born of one thread that lives as long as the harness.
 //!
@@ -207,9 +207,11 @@ impl NodeProcess {
     }
 
     /// SIGTERM; after `deadline` without an end, SIGKILL. The wait status tells which it was.
+    /// A frozen node is thawed, so that it can obey.
     pub async fn terminate(&mut self, deadline: Duration) -> Result<ExitEvidence, ProcessError> {
         if self.is_running()? {
             self.signal("terminate", Signal::SIGTERM)?;
+            self.signal("resume", Signal::SIGCONT)?;
         }
         match timeout(deadline, self.wait()).await {
             Ok(exit) => exit,

@@ -97,6 +97,26 @@ fn the_harness_reaches_every_node_while_no_two_nodes_reach_each_other() {
 }
 
 #[test]
+fn a_second_network_of_a_run_knows_nothing_of_the_first() {
+    for probe in everyone() {
+        let seen = probe.observe("again");
+        assert_eq!((&*seen["old_cut"], &*seen["dropped"]), ("connected", "0"));
+    }
+}
+
+#[test]
+fn as_many_nodes_as_there_may_be_can_all_be_apart() {
+    for probe in everyone() {
+        let seen = probe.observe("many");
+        assert_eq!(seen["rules"], "870");
+        assert_eq!(
+            seen["one_more"],
+            "failed to build the network: 31 nodes asked for, at most 30 can be cut at once"
+        );
+    }
+}
+
+#[test]
 fn every_fault_of_a_process_leaves_evidence() {
     for probe in everyone() {
         let seen = probe.observe("process");
@@ -118,7 +138,7 @@ fn all_stopped(states: &str) -> bool {
 fn a_node_that_heeds_no_sigterm_is_killed_at_the_deadline() {
     for probe in everyone() {
         let seen = probe.observe("process");
-        assert_eq!(seen["polite"], "was killed by signal 15 (SIGTERM)");
+        assert_eq!(seen["polite"], "was killed by signal 15 (SIGTERM)", "though it was frozen");
         assert_eq!(seen["stubborn"], "was killed by signal 9 (SIGKILL)");
     }
 }

@@ -11,12 +11,14 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use futures_util::TryStreamExt;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkMessage};
+use nix::errno::Errno;
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use super::{FabricError, within_network};
 
 const BRIDGE: &str = "schism0";
+const CABLE: &str = "cable";
 /// Given, not left to the kernel: it would change with each port, under the nodes' ARP entries.
 const BRIDGE_MAC: [u8; 6] = [0x02, 0x66, 0, 0, 0, 254];
 const PREFIX_BITS: u8 = 24;
@@ -37,6 +39,22 @@ impl Netlink {
     async fn add(&self, link: LinkMessage, doing: String) -> Result<(), FabricError> {
         let added = self.handle.link().add(link).execute().await;
         added.map_err(|source| FabricError::Link { doing, source })
+    }
+
+    /// Removes what an earlier fabric of this run left: its links last as long as the run's namespace.
+    async fn remove_leftovers(&self) -> Result<(), FabricError> {
+        let failed = |source| FabricError::Link { doing: "remove an old link".into(), source };
+        let links: Vec<LinkMessage> =
+            self.handle.link().get().execute().try_collect().await.map_err(failed)?;
+        for link in links.iter().filter(|link| is_ours(link)) {
+            match self.handle.link().del(link.header.index).execute().await {
+                // It went by itself, with the far end's namespace.
+                Err(rtnetlink::Error::NetlinkError(said))
+                    if said.raw_code() == -(Errno::ENODEV as i32) => {}
+                removed => removed.map_err(failed)?,
+            }
+        }
+        Ok(())
     }
 
     async fn index(&self, name: &str) -> Result<u32, FabricError> {
@@ -66,6 +84,13 @@ impl Drop for Netlink {
     }
 }
 
+fn is_ours(link: &LinkMessage) -> bool {
+    link.attributes.iter().any(|attribute| match attribute {
+        LinkAttribute::IfName(name) => name == BRIDGE || name.starts_with(CABLE),
+        _ => false,
+    })
+}
+
 /// The bridge of a run, in the run's own root namespace.
 pub(super) struct Bridge {
     netlink: Netlink,
@@ -76,6 +101,7 @@ impl Bridge {
     /// Makes the bridge, which is also the harness's own way into the network.
     pub(super) async fn raise(address: Ipv4Addr) -> Result<Self, FabricError> {
         let netlink = Netlink::open()?;
+        netlink.remove_leftovers().await?;
         netlink.set_up("lo", None).await?;
         // No spanning tree, no snooping: frames flow from the first moment, and nobody chatters.
         let bridge =
@@ -93,7 +119,7 @@ impl Bridge {
         address: Ipv4Addr,
         network: BorrowedFd<'_>,
     ) -> Result<(), FabricError> {
-        let name = format!("cable{number}");
+        let name = format!("{CABLE}{number}");
         let far_end = LinkMessageBuilder::<LinkUnspec>::new()
             .name("eth0".to_owned())
             .setns_by_fd(network.as_raw_fd())

@@ -55,8 +55,10 @@ pub enum FabricError {
         /// The name.
         node: String,
     },
-    /// More nodes than addresses.
-    #[error("failed to build the network: {asked} nodes asked for, at most {most} fit")]
+    /// More nodes than one atomic cut can name.
+    #[error(
+        "failed to build the network: {asked} nodes asked for, at most {most} can be cut at once"
+    )]
     TooManyNodes {
         /// How many were asked for.
         asked: usize,

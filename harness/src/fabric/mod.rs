@@ -22,7 +22,8 @@
 //! cuts since the fabric was built. Counters are read just before a set of rules is replaced, so
 //! packets dropped within those few microseconds are not counted: the sum is a lower bound.
 //!
-//! Shape: at most 250 nodes; addresses follow the order given.
+//! Shape: at most 30 nodes, so that every grudge fits into one message to the kernel; addresses follow
+//! the order given. One fabric at a time: building one removes what an earlier one left.
 
 mod cable;
 mod error;
@@ -48,8 +49,10 @@ use rule::Pair;
 
 /// Where the harness's clients speak from.
 pub const HARNESS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 254);
-/// Leaves room for the harness, the network's own address and its broadcast.
-const NODES_MAX: usize = 250;
+/// With more, the largest grudge might not fit into one message, and no cut would be atomic.
+const NODES_MAX: usize = 30;
+/// Between two looks whether a link is up.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a fresh link may take until the first packet goes through.
 const LINK_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -187,8 +190,7 @@ impl Fabric {
                             address: place.address,
                         });
                     }
-                    // Unreachable at once, or no answer yet: give the kernel the processor and ask again.
-                    _ => tokio::task::yield_now().await,
+                    _ => tokio::time::sleep(LOOK_AGAIN).await,
                 }
             }
         }

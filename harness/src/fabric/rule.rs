@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! table bridge schism { chain cuts { type filter hook forward priority 0; policy accept;
-//!     meta protocol ip6  drop
-//!     meta protocol ip   @nh,96,64 == (from . to)  counter  drop        # once for each pair
+//!     meta protocol ip6    drop
+//!     meta protocol != ip  accept
+//!     @nh,96,64 == (from . to)  counter  drop        # once for each pair
 //! } }
 //! ```
 //!
@@ -78,7 +79,10 @@ pub(super) fn install() -> Vec<Message> {
             ChainAttribute::Type("filter".into()),
         ],
     };
+    // Made, deleted, made again: the way to an empty table whether or not there was one.
     batch(vec![
+        (NfTablesMessage::NewTable(table.clone()), NLM_F_CREATE),
+        (NfTablesMessage::DeleteTable(table.clone()), 0),
         (NfTablesMessage::NewTable(table), NLM_F_CREATE),
         (NfTablesMessage::NewChain(chain), NLM_F_CREATE),
     ])
@@ -96,7 +100,7 @@ pub(super) fn replace(pairs: &[Pair]) -> Vec<Message> {
         (rule, NLM_F_CREATE | NLM_F_APPEND)
     };
     let cuts = pairs.iter().map(|&pair| drop_pair(pair));
-    let rules = std::iter::once(drop_ipv6()).chain(cuts).map(add);
+    let rules = [drop_ipv6(), accept_all_but_ipv4()].into_iter().chain(cuts).map(add);
     batch(std::iter::once(flush).chain(rules).collect())
 }
 
@@ -156,36 +160,38 @@ fn drop_pair(pair: Pair) -> Vec<Expressions> {
         Payload::Len(8),
     ]);
     let counter = Expressions::Other { expression_type: "counter".into(), attributes: vec![] };
-    let [protocol, is_ipv4] = ethertype_is(ETHERTYPE_IPV4);
-    vec![protocol, is_ipv4, addresses, equals(pair.bytes()), counter, drop_packet()]
+    vec![addresses, compare(Operator::Equal, pair.bytes()), counter, conclude(DROP)]
 }
 
 fn drop_ipv6() -> Vec<Expressions> {
-    let [protocol, is_ipv6] = ethertype_is(ETHERTYPE_IPV6);
-    vec![protocol, is_ipv6, drop_packet()]
+    vec![load_ethertype(), compare(Operator::Equal, ETHERTYPE_IPV6.to_vec()), conclude(DROP)]
 }
 
-fn ethertype_is(ethertype: [u8; 2]) -> [Expressions; 2] {
-    let protocol = Expressions::Meta(vec![
+/// What is left after this rule has IPv4 addresses to compare.
+fn accept_all_but_ipv4() -> Vec<Expressions> {
+    vec![load_ethertype(), compare(Operator::NotEqual, ETHERTYPE_IPV4.to_vec()), conclude(ACCEPT)]
+}
+
+fn load_ethertype() -> Expressions {
+    Expressions::Meta(vec![
         Meta::Key(MetaKey::EtherTypeProtocol),
         Meta::DestinationRegister(Register::Reg1),
-    ]);
-    [protocol, equals(ethertype.to_vec())]
+    ])
 }
 
-fn equals(bytes: Vec<u8>) -> Expressions {
+fn compare(how: Operator, bytes: Vec<u8>) -> Expressions {
     Expressions::Cmp(vec![
         Cmp::SourceRegister(Register::Reg1),
-        Cmp::Op(Operator::Equal),
+        Cmp::Op(how),
         Cmp::Data(DataAttribute::Value(bytes)),
     ])
 }
 
-fn drop_packet() -> Expressions {
-    let verdict = DataAttribute::Verdict(vec![VerdictAttribute::Code(Verdict::Other(DROP))]);
+fn conclude(verdict: u32) -> Expressions {
+    let code = VerdictAttribute::Code(Verdict::Other(verdict));
     Expressions::Immediate(vec![
         Immediate::DestinationRegister(Register::Verdict),
-        Immediate::Data(verdict),
+        Immediate::Data(DataAttribute::Verdict(vec![code])),
     ])
 }
 
@@ -219,4 +225,77 @@ fn message(
     let mut message = NetlinkMessage::from(NetfilterMessage::new(header, inner));
     message.header.flags = NLM_F_REQUEST | flags;
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIR: Pair = Pair { from: Ipv4Addr::new(10, 66, 0, 1), to: Ipv4Addr::new(10, 66, 0, 2) };
+    /// `net.core.wmem_default` of Linux, less what a netlink socket keeps for itself.
+    const DATAGRAM_BYTES_MAX: usize = 212_992 - 32;
+
+    fn wire(batch: Vec<Message>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for mut message in batch {
+            message.finalize();
+            let start = bytes.len();
+            bytes.resize(start + message.buffer_len(), 0);
+            message.serialize(&mut bytes[start..]);
+        }
+        bytes
+    }
+
+    /// As the kernel lists it: our expressions, and numbers in the counter.
+    fn listed(expressions: Vec<Expressions>, packets: u64) -> NetfilterMessage {
+        let count = DefaultNla::new(COUNTER_PACKETS, packets.to_be_bytes().to_vec());
+        let filled = expressions.into_iter().map(|expression| match expression {
+            Expressions::Other { expression_type, .. } => {
+                Expressions::Other { expression_type, attributes: vec![count.clone()] }
+            }
+            other => other,
+        });
+        let mut attributes = place();
+        attributes.push(RuleAttribute::Expressions(filled.map(Into::into).collect()));
+        let rule = NfTablesMessage::NewRule(RuleMessage { attributes });
+        let bytes = wire(vec![message(NetfilterProtoFamily::Bridge, 0, rule.into(), 0)]);
+        match Message::deserialize(&bytes).unwrap().payload {
+            netlink_packet_core::NetlinkPayload::InnerMessage(rule) => rule,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rule_gives_back_its_pair_and_its_count() {
+        assert_eq!(counted(&listed(drop_pair(PAIR), 0x0102_0304)), Some((PAIR, 0x0102_0304)));
+    }
+
+    #[test]
+    fn a_rule_that_cuts_no_pair_is_not_counted() {
+        assert_eq!(counted(&listed(drop_ipv6(), 7)), None);
+        assert_eq!(counted(&listed(accept_all_but_ipv4(), 7)), None);
+    }
+
+    #[test]
+    fn a_batch_stands_between_its_markers_and_asks_once_for_an_answer() {
+        let kinds: Vec<u16> = replace(&[PAIR])
+            .into_iter()
+            .map(|mut m| {
+                m.finalize();
+                m.header.message_type
+            })
+            .collect();
+        // NFNL_MSG_BATCH_BEGIN, NFT_MSG_DELRULE, NFT_MSG_NEWRULE three times, NFNL_MSG_BATCH_END.
+        assert_eq!(kinds, [0x10, 0xa08, 0xa06, 0xa06, 0xa06, 0x11]);
+        let asking =
+            replace(&[PAIR]).iter().map(|m| m.header.flags & NLM_F_ACK != 0).collect::<Vec<_>>();
+        assert_eq!(asking, [false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn the_largest_grudge_fits_into_one_datagram() {
+        let nodes = super::super::NODES_MAX;
+        let bytes = wire(replace(&vec![PAIR; nodes * (nodes - 1)])).len();
+        assert!(bytes <= DATAGRAM_BYTES_MAX, "{bytes} bytes for {nodes} nodes");
+    }
 }

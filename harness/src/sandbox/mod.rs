@@ -18,8 +18,8 @@
 //! init leads a session of its own, so that Ctrl-C hits the outer process alone, which passes it on.
 //! (Price: Ctrl-Z stops the outer process only; the run goes on behind it.)
 //!
-//! All `unsafe` of this crate is in this module: forks in [`warden`], the environment in
-//! [`mark`](mark_run), the steps between fork and exec in [`birth`].
+//! All `unsafe` of this crate is in this module: forks in `warden`, the environment in
+//! `mark_run`, the steps between fork and exec in [`birth`].
 //!
 //! Source: namespaces(7), `pid_namespaces(7)`, `user_namespaces(7)`, prctl(2).
 

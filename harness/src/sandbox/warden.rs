@@ -74,14 +74,12 @@ fn fork_single_threaded() -> nix::Result<Option<Pid>> {
 ///
 /// *Requires*: a single thread.
 pub(crate) fn in_child(work: impl FnOnce()) -> nix::Result<WaitStatus> {
-    match fork_single_threaded()? {
-        Some(child) => waitpid(child, None),
-        None => {
-            // The child must not go on with its caller's work, not even by a panic.
-            let done = catch_unwind(AssertUnwindSafe(work));
-            std::process::exit(i32::from(done.is_err()));
-        }
+    if let Some(child) = fork_single_threaded()? {
+        return waitpid(child, None);
     }
+    // The child must not go on with its caller's work, not even by a panic.
+    let done = catch_unwind(AssertUnwindSafe(work));
+    std::process::exit(i32::from(done.is_err()));
 }
 
 /// Ties this process to its parent, and frees it from the terminal's job control.

@@ -7,6 +7,9 @@
 //! Other tests run at the same time, so a namespace counts only if it is new and held by a process
 //! that is not of another run. Everything is read from `/proc`; no tool is needed.
 
+#![allow(dead_code, reason = "each test program uses its own part of this module")]
+#![allow(clippy::unwrap_used, reason = "only tests use this, and a panic is how a test fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +19,7 @@ const RUN_VARIABLE: &str = "SCHISM_RUN=";
 
 /// What a machine holds that a run might add to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// `net:[4026531840]` and the like, of all processes and their open files: who holds each.
     namespaces: BTreeMap<String, BTreeSet<u32>>,
     mounts: BTreeSet<String>,
@@ -25,7 +28,7 @@ pub struct Machine {
 
 impl Machine {
     /// As it is now, as far as this user may see.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let links = fs::read_to_string("/proc/self/net/dev").unwrap();
         let name = |line: &str| Some(line.split_once(':')?.0.trim().to_owned());
@@ -54,17 +57,17 @@ impl Machine {
 
 /// The processes of a run: id, parent, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survivor {
+pub(crate) struct Survivor {
     /// As seen from here.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Its parent.
-    pub parent: u32,
+    pub(crate) parent: u32,
     /// Its arguments.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 /// All living processes that carry the run's mark, ascending by id.
-pub fn processes_of(run: &str) -> Vec<Survivor> {
+pub(crate) fn processes_of(run: &str) -> Vec<Survivor> {
     let mut found: Vec<Survivor> = pids()
         .filter(|&pid| run_of(pid).is_some_and(|its| its == run))
         .filter_map(|pid| {
@@ -80,7 +83,11 @@ pub fn processes_of(run: &str) -> Vec<Survivor> {
 }
 
 /// Waits until nothing of `run` is left that was not there `before`.
-pub fn await_nothing_left(run: &str, before: &Machine, within: Duration) -> Result<(), String> {
+pub(crate) fn await_nothing_left(
+    run: &str,
+    before: &Machine,
+    within: Duration,
+) -> Result<(), String> {
     let deadline = Instant::now() + within;
     loop {
         let processes = processes_of(run);

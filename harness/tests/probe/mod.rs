@@ -1,5 +1,8 @@
 //! Starting `examples/sandbox_probe` as this user and, from root, as an ordinary one.
 
+#![allow(dead_code, reason = "each test program uses its own part of this module")]
+#![allow(clippy::unwrap_used, reason = "only tests use this, and a panic is how a test fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
@@ -14,11 +17,11 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getuid};
 
 /// For the machine to do what it surely does.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 const NOBODY: u32 = 65534;
 
 /// The program, a directory to run it in, and who runs it.
-pub struct Probe {
+pub(crate) struct Probe {
     /// Removed with all in it.
     home: tempfile::TempDir,
     user: Option<u32>,
@@ -26,7 +29,7 @@ pub struct Probe {
 }
 
 /// This user; from root an ordinary one as well.
-pub fn everyone() -> Vec<Probe> {
+pub(crate) fn everyone() -> Vec<Probe> {
     let mut all = vec![Probe::of_this_user()];
     if getuid().is_root() {
         all.push(Probe::new(Some(NOBODY)));
@@ -36,7 +39,7 @@ pub fn everyone() -> Vec<Probe> {
 
 impl Probe {
     /// As whoever runs the tests.
-    pub fn of_this_user() -> Self {
+    pub(crate) fn of_this_user() -> Self {
         Probe::new(None)
     }
 
@@ -53,27 +56,27 @@ impl Probe {
     }
 
     /// Where it runs, and may write.
-    pub fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.home.path().join("work")
     }
 
     /// The mark of its run.
-    pub fn run(&self) -> &str {
+    pub(crate) fn run(&self) -> &str {
         &self.run
     }
 
     /// Who runs it.
-    pub fn uid(&self) -> u32 {
+    pub(crate) fn uid(&self) -> u32 {
         self.user.unwrap_or_else(|| getuid().as_raw())
     }
 
     /// `root` or `user`.
-    pub fn expected_privilege(&self) -> &'static str {
+    pub(crate) fn expected_privilege(&self) -> &'static str {
         if self.uid() == 0 { "root" } else { "user" }
     }
 
     /// Ready to be started, with its standard streams inherited.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.home.path().join("sandbox_probe"));
         command.args(arguments).current_dir(self.directory()).env("SCHISM_RUN", &self.run);
         command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
@@ -84,7 +87,7 @@ impl Probe {
     }
 
     /// Runs a scenario to its end and returns its observations.
-    pub fn observe(&self, scenario: &str) -> BTreeMap<String, String> {
+    pub(crate) fn observe(&self, scenario: &str) -> BTreeMap<String, String> {
         let ended = self.command(&[scenario]).output().unwrap();
         let (said, complained) =
             (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
@@ -99,7 +102,7 @@ impl Probe {
     }
 
     /// Starts a scenario in a process group of its own.
-    pub fn start_in_group(&self, scenario: &str) -> Running {
+    pub(crate) fn start_in_group(&self, scenario: &str) -> Running {
         let mut command = self.command(&[scenario]);
         let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -108,19 +111,19 @@ impl Probe {
 }
 
 /// A scenario under way. The first process of it leads a process group.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
     /// The outermost process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Reads on until the program has said `expected`; it ends by itself should that never come.
-    pub fn await_line(&mut self, expected: &str) {
+    pub(crate) fn await_line(&mut self, expected: &str) {
         let mut heard = Vec::new();
         while heard.last().is_none_or(|line| line != expected) {
             let line = self.lines.next().unwrap_or_else(|| panic!("heard only {heard:?}"));
@@ -129,12 +132,12 @@ impl Running {
     }
 
     /// To every process of the group, as a terminal does.
-    pub fn signal_group(&self, signal: Signal) {
+    pub(crate) fn signal_group(&self, signal: Signal) {
         killpg(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
     /// Waits for its end, with a deadline.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
