@@ -240,17 +240,29 @@ mod tests {
 
     use super::*;
 
-    fn event(process: Process, kind: Kind, f: Function) -> Event {
+    fn event(process: u32, kind: Kind) -> Event {
         Event {
             time: 0,
-            process,
+            process: Process::Client(process),
             kind,
-            f,
+            f: Function::Write,
             key: Some("register:0".into()),
             value: Value::Int(1),
             node: Some("n1".into()),
             version: None,
             error: None,
+        }
+    }
+
+    fn act(kind: Kind, f: &str) -> Event {
+        let note = [("fault".to_owned(), 1.into()), ("kind".to_owned(), "kill".into())];
+        Event {
+            process: Process::Nemesis,
+            f: Function::Other(f.into()),
+            key: None,
+            value: Value::Note(note.into()),
+            node: None,
+            ..event(0, kind)
         }
     }
 
@@ -275,8 +287,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..1000 {
                         for kind in [Kind::Invoke, Kind::Ok] {
-                            let client = Process::Client(process);
-                            recorder.record(&mut event(client, kind, Function::Write)).unwrap();
+                            recorder.record(&mut event(process, kind)).unwrap();
                         }
                     }
                 });
@@ -292,7 +303,7 @@ mod tests {
     #[test]
     fn a_recorded_event_carries_the_time_written_in_the_file() {
         let (_dir, path, recorder) = fresh();
-        let mut first = event(Process::Client(0), Kind::Invoke, Function::Read);
+        let mut first = event(0, Kind::Invoke);
         recorder.record(&mut first).unwrap();
         recorder.finish().unwrap();
         assert_eq!(read(&path), [first]);
@@ -307,8 +318,7 @@ mod tests {
             (Kind::Invoke, "end"),
             (Kind::Info, "end"),
         ] {
-            let f = Function::Other(f.into());
-            recorder.record(&mut event(Process::Nemesis, kind, f)).unwrap();
+            recorder.record(&mut act(kind, f)).unwrap();
         }
         assert_eq!(read(&path).len(), 4);
         assert_eq!(recorder.tally(), Tally { faults: 1, ..Tally::default() });
@@ -318,8 +328,8 @@ mod tests {
     fn a_fresh_process_is_above_every_recorded_one() {
         let (_dir, _path, recorder) = fresh();
         assert_eq!(recorder.fresh_process(), 0);
-        recorder.record(&mut event(Process::Client(41), Kind::Invoke, Function::Read)).unwrap();
-        recorder.record(&mut event(Process::Client(3), Kind::Invoke, Function::Read)).unwrap();
+        recorder.record(&mut event(41, Kind::Invoke)).unwrap();
+        recorder.record(&mut event(3, Kind::Invoke)).unwrap();
         assert_eq!(recorder.fresh_process(), 42);
     }
 
@@ -329,7 +339,7 @@ mod tests {
         let again = Recorder::create(&path, Clock::start()).err().unwrap();
         assert!(again.to_string().starts_with("create the history"), "{again}");
         recorder.finish().unwrap();
-        let late = recorder.record(&mut event(Process::Client(0), Kind::Invoke, Function::Read));
+        let late = recorder.record(&mut event(0, Kind::Invoke));
         assert!(matches!(late, Err(RecorderError::Finished { .. })));
     }
 
@@ -338,11 +348,9 @@ mod tests {
         let path = Path::new("/dev/full");
         let file = File::options().write(true).open(path).unwrap();
         let recorder = Recorder::over(file, path, Clock::start());
-        let mut begin = event(Process::Nemesis, Kind::Info, Function::Other("begin".into()));
-        let first = recorder.record(&mut begin).unwrap_err();
+        let first = recorder.record(&mut act(Kind::Info, "begin")).unwrap_err();
         assert!(first.to_string().starts_with("write the history /dev/full"), "{first}");
-        let mut read = event(Process::Client(0), Kind::Invoke, Function::Read);
-        assert!(recorder.record(&mut read).is_err());
+        assert!(recorder.record(&mut event(0, Kind::Invoke)).is_err());
         assert!(recorder.finish().is_err());
         assert_eq!(recorder.tally(), Tally::default());
     }

@@ -89,18 +89,15 @@ impl Seat {
             tokio::time::sleep(self.pause).await;
         }
         let (_, address) = self.nodes[self.at];
-        match self.connector.connect(address, self.timeout).await {
-            Ok(client) => {
-                self.client = Some(client);
-                if self.at == self.home {
-                    self.away = None;
-                }
+        if let Ok(client) = self.connector.connect(address, self.timeout).await {
+            self.client = Some(client);
+            if self.at == self.home {
+                self.away = None;
             }
-            Err(_) => {
-                self.pause = longer(self.pause);
-                self.away.get_or_insert_with(Instant::now);
-                self.at = (self.at + 1) % self.nodes.len();
-            }
+        } else {
+            self.pause = longer(self.pause);
+            self.away.get_or_insert_with(Instant::now);
+            self.at = (self.at + 1) % self.nodes.len();
         }
     }
 }

@@ -14,24 +14,19 @@ fn start(spec: &WorkloadSpec, seed: u64) -> Box<dyn Generator> {
 
 fn ask(spec: &WorkloadSpec, seed: u64, count: usize) -> Vec<Invocation> {
     let mut generator = start(spec, seed);
-    (0..count).map(|_| generator.next(0).unwrap()).collect()
+    (0..count).map(|_| generator.next(0).expect("it never ends")).collect()
 }
 
 fn specs() -> impl Strategy<Value = WorkloadSpec> {
     (any::<bool>(), 1..6_u64, 1..40_u64, 0.0..=1.0).prop_map(
-        |(is_set, keys, ops_per_key, read_ratio)| match is_set {
-            true => WorkloadSpec::Set(SetOptions {
-                keys,
-                ops_per_key,
-                read_ratio,
-                ..SetOptions::default()
-            }),
-            false => WorkloadSpec::Register(RegisterOptions {
-                keys,
-                ops_per_key,
-                read_ratio,
-                ..RegisterOptions::default()
-            }),
+        |(is_set, keys, ops_per_key, read_ratio)| {
+            if is_set {
+                let rest = SetOptions::default();
+                WorkloadSpec::Set(SetOptions { keys, ops_per_key, read_ratio, ..rest })
+            } else {
+                let rest = RegisterOptions::default();
+                WorkloadSpec::Register(RegisterOptions { keys, ops_per_key, read_ratio, ..rest })
+            }
         },
     )
 }
