@@ -49,7 +49,7 @@ pub use event::{Event, Function, Kind, Note, Process, Value};
 pub use fault::FaultWindow;
 pub use finding::{Anomaly, Checker, Finding, Verdict};
 pub use history::{History, HistoryError};
-pub use judge::{Activity, Convergence, Faults, Linearizability, LostWrites, StaleReads};
+pub use judge::{Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, StaleReads};
 pub use keyspace::Keyspace;
 pub use operation::{Operation, Outcome};
 pub use panel::{check_all, for_history};

@@ -23,9 +23,8 @@ pub fn judge_run(plan: &Plan, history: &History) -> Vec<Finding> {
         let keyspace = load.workload.keyspace();
         let replicas = plan.suite.cluster.keyspaces.get(keyspace).map_or(1, |keyspace| keyspace.n);
         checkers.extend(load.workload.build().checkers(replicas));
-        checkers.push(Box::new(checker::Activity::new(keyspace)));
     }
-    checkers.push(Box::new(checker::Faults::at_least(plan.faults.len())));
+    checkers.push(Box::new(checker::Faults::new().at_least(plan.faults.len())));
     checkers.push(Box::new(checker::Crashes));
     checker::check_all(history, &checkers)
 }

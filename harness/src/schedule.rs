@@ -70,12 +70,12 @@ impl Act {
     }
 }
 
+/// Whom it concerns, in a few words: `n1 n2 | n3 n4 n5`, or the node.
 impl std::fmt::Display for Act {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Act::Partition(grudge) => write!(f, "partition {grudge}"),
-            Act::Kill(node) => write!(f, "kill {node}"),
-            Act::Pause(node) => write!(f, "pause {node}"),
+            Act::Partition(grudge) => write!(f, "{grudge}"),
+            Act::Kill(node) | Act::Pause(node) => f.write_str(node),
         }
     }
 }

@@ -43,4 +43,4 @@ pub use quantiles::Quantiles;
 pub use render::{RenderError, load_history, load_info, render_again, render_all};
 pub use run_info::RunInfo;
 pub use summary::{Counts, FunctionSummary, PhaseSummary, Summary, WorkloadSummary};
-pub use verdict_text::verdict_text;
+pub use verdict_text::{findings_text, verdict_text};

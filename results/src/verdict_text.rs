@@ -18,7 +18,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use checker::{Anomaly, Finding};
+use checker::{Anomaly, Finding, Verdict};
 
 use crate::plain::{Paint, table, tame, wrap};
 use crate::summary::Summary;
@@ -34,14 +34,29 @@ pub fn verdict_text(
     report: &Path,
     paint: Paint,
 ) -> String {
-    let mut text = String::new();
-    let word = format!("{}.", wording::verdict(summary.verdict));
-    let word = paint.verdict(summary.verdict, &word);
-    writeln!(text, "{word} {}\n", tame(&wording::meaning(summary.verdict, findings)))
-        .expect(IN_MEMORY);
+    let mut text = headline(summary.verdict, findings, paint);
     text.push_str(&numbers(summary));
     text.push('\n');
-    text.push_str(&one_line_each(findings, paint));
+    text.push_str(&in_full(findings, paint));
+    let (report, repeat) = (tame(&report.display().to_string()), tame(&summary.run.repeat));
+    writeln!(text, "\nReport  {report}\nRepeat  {repeat}").expect(IN_MEMORY);
+    text
+}
+
+/// Findings in words, for a history that comes without a run.
+pub fn findings_text(findings: &[Finding], paint: Paint) -> String {
+    let verdict = Verdict::worst(findings.iter().map(|finding| finding.verdict));
+    headline(verdict, findings, paint) + &in_full(findings, paint)
+}
+
+fn headline(verdict: Verdict, findings: &[Finding], paint: Paint) -> String {
+    let word = paint.verdict(verdict, &format!("{}.", wording::verdict(verdict)));
+    format!("{word} {}\n\n", tame(&wording::meaning(verdict, findings)))
+}
+
+/// A line for each finding, then every anomaly that fits.
+fn in_full(findings: &[Finding], paint: Paint) -> String {
+    let mut text = one_line_each(findings, paint);
     let (anomalies, left_away) = witness::shown(findings);
     for (finding, anomaly) in anomalies {
         text.push('\n');
@@ -50,8 +65,6 @@ pub fn verdict_text(
     if left_away > 0 {
         writeln!(text, "\n{}", wording::more_anomalies(left_away)).expect(IN_MEMORY);
     }
-    let (report, repeat) = (tame(&report.display().to_string()), tame(&summary.run.repeat));
-    writeln!(text, "\nReport  {report}\nRepeat  {repeat}").expect(IN_MEMORY);
     text
 }
 
@@ -84,10 +97,13 @@ fn one_line_each(findings: &[Finding], paint: Paint) -> String {
 fn anomaly_text(finding: &Finding, anomaly: &Anomaly, paint: Paint) -> String {
     let name = paint.bold(&tame(&wording::anomaly(anomaly)));
     let by = paint.dim(&format!("by {}", tame(&wording::checker(finding))));
-    format!("{name}, {by}\n\n{}\n{}", witness_text(anomaly), wrap("  ", &tame(&anomaly.because)))
+    format!("{name}, {by}\n\n{}{}", witness_text(anomaly), wrap("  ", &tame(&anomaly.because)))
 }
 
 fn witness_text(anomaly: &Anomaly) -> String {
+    if anomaly.witness.is_empty() {
+        return String::new();
+    }
     let layout = Layout::of(anomaly);
     let heads = ["process", "node", "operation", "began", "ended", "real time"];
     let mut rows = vec![heads.map(str::to_owned)];
@@ -102,6 +118,6 @@ fn witness_text(anomaly: &Anomaly) -> String {
         let more = quantity::counted(layout.left_away as u64, "operation");
         writeln!(text, "  … and {more} more, in findings.json").expect(IN_MEMORY);
     }
-    writeln!(text, "  times in ms since {since} s").expect(IN_MEMORY);
+    writeln!(text, "  times in ms since {since} s\n").expect(IN_MEMORY);
     text
 }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod convergence;
+mod crashes;
 mod faults;
 mod linearizability;
 mod lost_writes;
@@ -9,6 +10,7 @@ mod stale_reads;
 
 pub use activity::Activity;
 pub use convergence::Convergence;
+pub use crashes::Crashes;
 pub use faults::Faults;
 pub use linearizability::Linearizability;
 pub use lost_writes::LostWrites;

@@ -42,7 +42,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
             say(&text);
         } else {
             say(&format!("{}", path.display()));
-            say(&results::findings_text(verdict, &findings, paint()));
+            say(&results::findings_text(&findings, paint()));
         }
     }
     Ok(exit_code(worst))

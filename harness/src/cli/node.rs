@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{Failure, say_error};
+use super::Failure;
 
 /// `schism node`
 #[derive(Debug, Args)]
@@ -47,7 +47,6 @@ pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
         .map_err(Failure::harness)?;
     runtime.block_on(async {
         let node = store::Node::start(config).await.map_err(Failure::harness)?;
-        say_error(&format!("ready: clients at {}", node.client_address()));
         node.run_until(asked_to_stop()).await.map_err(Failure::harness)
     })?;
     Ok(0)
