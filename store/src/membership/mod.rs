@@ -71,6 +71,7 @@ pub struct Membership {
     own: Rumour,
     others: BTreeMap<NodeId, Peer>,
     suspect_after_ms: u64,
+    ticked_ms: u64,
 }
 
 impl Membership {
@@ -92,11 +93,19 @@ impl Membership {
                 (node, Peer { rumour, advanced_ms: now_ms, health: Health::Up })
             })
             .collect();
-        Membership { me, own, others, suspect_after_ms }
+        Membership { me, own, others, suspect_after_ms, ticked_ms: now_ms }
     }
 
     /// Time passes: our heartbeat rises, and who was not heard of for too long is suspected.
+    ///
+    /// *Requires* several ticks within `suspect_after_ms`. A gap as long as that means that we slept
+    /// ourselves (paused, or starved of a processor) and listened to nobody: all counts start anew,
+    /// or else whoever sleeps together would wake to call everybody down.
     pub fn tick(&mut self, now_ms: u64) -> Vec<Change> {
+        if now_ms.saturating_sub(self.ticked_ms) >= self.suspect_after_ms {
+            self.others.values_mut().for_each(|peer| peer.advanced_ms = now_ms);
+        }
+        self.ticked_ms = now_ms;
         self.own.heartbeat.counter += 1;
         self.own.suspects = self
             .others

@@ -20,6 +20,7 @@ struct Cluster {
     names: Vec<NodeId>,
     nodes: BTreeMap<NodeId, Membership>,
     cuts: BTreeSet<(NodeId, NodeId)>,
+    asleep: BTreeMap<NodeId, Membership>,
     now_ms: u64,
     epoch: u64,
     changes: Vec<String>,
@@ -105,6 +106,8 @@ impl Cluster {
             "heal" => self.cuts.clear(),
             "stop" => drop(self.nodes.remove(&node(words[0]))),
             "start" => self.start(&node(words[0])),
+            "pause" => self.asleep.extend(self.nodes.remove_entry(&node(words[0]))),
+            "resume" => self.nodes.extend(self.asleep.remove_entry(&node(words[0]))),
             "health" => return self.health(),
             "observers" => {
                 let observers = self.nodes[&node(words[0])].observers(&node(words[1]));
@@ -143,6 +146,11 @@ fn one_way_cuts_are_walked_around() {
 #[test]
 fn a_node_is_up_again_with_its_first_heartbeat() {
     play("membership/restart.txt");
+}
+
+#[test]
+fn nodes_that_slept_do_not_wake_to_call_the_others_down() {
+    play("membership/pause.txt");
 }
 
 #[test]

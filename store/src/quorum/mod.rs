@@ -10,6 +10,18 @@
 //! turn the first may hear of a write in progress and the second not. So a register's read writes back
 //! what it is about to return, until `w` replicas hold it: [`ReadQuorum::write_back`].
 //!
+//! ```
+//! use store::quorum::{Progress, WriteQuorum};
+//! use store::ring::NodeId;
+//!
+//! let [n1, n2, n3] = ["n1", "n2", "n3"].map(|name| NodeId::new(name).expect("a plain name"));
+//! let mut write = WriteQuorum::new([n1.clone(), n2.clone(), n3.clone()], 2);
+//! assert_eq!(write.add(&n1), Progress::Pending);
+//! assert_eq!(write.refuse(&n3), Progress::Pending);
+//! assert_eq!(write.add(&n2), Progress::Met);
+//! assert_eq!(write.unacknowledged(), [n3]); // Its hint.
+//! ```
+//!
 //! Invariants: a node counts once however often it answers; a node that is no replica never counts.
 //! Source: Gifford, "Weighted Voting for Replicated Data", SOSP 1979; DeCandia et al., "Dynamo",
 //! SOSP 2007, §4.5; Attiya, Bar-Noy and Dolev, JACM 1995 (write-back).
