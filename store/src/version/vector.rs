@@ -57,3 +57,34 @@ impl FromIterator<(Actor, u64)> for VersionVector {
         vector
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(entries: &[(&str, u64)]) -> VersionVector {
+        let actor = |name: &str| Actor::new(name.parse().unwrap(), 1);
+        entries.iter().map(|(name, counter)| (actor(name), *counter)).collect()
+    }
+
+    #[test]
+    fn of_concurrent_vectors_neither_covers_the_other() {
+        let (old, new) = (vector(&[("x", 2)]), vector(&[("x", 2), ("y", 1)]));
+        assert!(new.covers(&old) && !old.covers(&new) && old.covers(&old));
+        let concurrent = vector(&[("x", 3)]);
+        assert!(!new.covers(&concurrent) && !concurrent.covers(&new));
+        assert!(old.covers(&VersionVector::default()));
+    }
+
+    #[test]
+    fn a_counter_knows_all_before_it_and_is_never_unlearned() {
+        let mut vector = vector(&[("x", 3), ("x", 2), ("y", 0)]);
+        let x = Actor::new("x".parse().unwrap(), 1);
+        vector.learn(x.clone(), 1);
+        let knows = |counter| vector.knows(&Dot { actor: x.clone(), counter });
+        assert_eq!([1, 3, 4].map(knows), [true, true, false]);
+        assert_eq!(vector.iter().collect::<Vec<_>>(), [(&x, 3)], "y has written nothing");
+        let reborn = Actor { epoch: 2, ..x };
+        assert_eq!(vector.counter(&reborn), 0, "another epoch is another actor");
+    }
+}
