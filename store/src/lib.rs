@@ -17,6 +17,7 @@
 //! | `KV.ROOTS` | `[[name, root]…]`: the Merkle root of every replica set this node belongs to (`keyspace/n1,n2,n3`) |
 //! | `PING ECHO HELLO SELECT INFO DBSIZE CONFIG COMMAND CLIENT QUIT` | as Redis does |
 //!
+//! `r` and `w` are a number from 1, or `ONE`, `QUORUM`, `ALL`.
 //! A context is printable text, opaque to clients. An error begins with one word that says what may
 //! have happened:
 //!

@@ -109,28 +109,41 @@ impl Engine for Durable {
         Ok(page)
     }
 
-    /// Counted by walking all keys; damage ends the walk, is logged, and shortens the count.
+    /// Counted by walking all keys, a page at a time lest writers wait; damage ends the walk, is
+    /// logged, and shortens the count.
     fn len(&self) -> usize {
         let mut count = 0;
-        let visited = self.shared.view.visit(b"", |_, _| {
-            count += 1;
-            true
-        });
-        if let Err(error) = visited {
-            tracing::error!(%error, counted = count, "failed to count all keys");
+        let mut from = Vec::new();
+        loop {
+            let page = match self.scan(&from, COUNT_PAGE) {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, counted = count, "failed to count all keys");
+                    return count;
+                }
+            };
+            count += page.len();
+            let Some((last, _)) = page.last().filter(|_| page.len() == COUNT_PAGE) else {
+                return count;
+            };
+            // The least key after `last`.
+            from = [last, &b"\0"[..]].concat();
         }
-        count
     }
 
     fn is_empty(&self) -> bool {
         matches!(self.scan(b"", 1), Ok(page) if page.is_empty())
     }
 
+    /// Called by a callback, on a thread of the engine itself, it cannot wait for that thread: the
+    /// engine then ends by itself after the callback.
     fn close(&self) -> Result<(), EngineError> {
         self.shared.queue.end(CLOSED);
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.iter().any(|thread| thread.thread().id() == std::thread::current().id()) {
+            return Ok(());
+        }
+        for thread in threads.drain(..) {
             if thread.join().is_err() {
                 return Err(EngineError::Closed("a thread of the engine panicked".to_owned()));
             }
@@ -141,6 +154,9 @@ impl Engine for Durable {
         }
     }
 }
+
+/// Keys counted before writers get their turn.
+const COUNT_PAGE: usize = 1024;
 
 /// Why writes are refused after an orderly end.
 const CLOSED: &str = "it was asked to close";

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 
-use super::format::{FOOTER_BYTES, TABLE_MAGIC, take_entry, take_string, unseal};
+use super::format::{EntryRef, FOOTER_BYTES, TABLE_MAGIC, take_entry, take_string, unseal};
 use super::{EngineError, Entry, Found};
 
 mod writer;
@@ -58,8 +58,15 @@ impl Table {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Found>, EngineError> {
         let after = self.index.partition_point(|block| block.first_key <= key);
         let Some(block) = after.checked_sub(1).map(|at| &self.index[at]) else { return Ok(None) };
-        let entries = self.read_block(block)?;
-        Ok(entries.into_iter().find(|(other, _)| other == key).map(|(_, value)| value.into()))
+        let body = self.read_block(block)?;
+        let mut input = &body[..];
+        while !input.is_empty() {
+            let (other, value) = self.take_entry(&mut input, block)?;
+            if other == key {
+                return Ok(Some(value.map(Bytes::copy_from_slice).into()));
+            }
+        }
+        Ok(None)
     }
 
     /// Entries with keys at or after `from`, ascending; after an error none.
@@ -71,7 +78,7 @@ impl Table {
         let begin = self.index.partition_point(|block| block.first_key <= from).saturating_sub(1);
         let mut broken = false;
         let blocks = self.index[begin..].iter().map_while(move |block| {
-            let entries = (!broken).then(|| self.read_block(block))?;
+            let entries = (!broken).then(|| self.entries(block))?;
             broken = entries.is_err();
             Some(entries)
         });
@@ -100,11 +107,34 @@ impl Table {
             .ok_or_else(|| damaged(index_offset, "the table's index is wrong"))
     }
 
-    fn read_block(&self, block: &Block) -> Result<Vec<Entry>, EngineError> {
-        let bytes = self.read(block.offset, block.length)?;
-        unseal(&bytes).and_then(decode_block).ok_or_else(|| {
-            EngineError::damaged(&self.path, block.offset, "the block's checksum does not match")
-        })
+    fn entries(&self, block: &Block) -> Result<Vec<Entry>, EngineError> {
+        let body = self.read_block(block)?;
+        let (mut input, mut entries) = (&body[..], Vec::new());
+        while !input.is_empty() {
+            let (key, value) = self.take_entry(&mut input, block)?;
+            entries.push((Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice)));
+        }
+        Ok(entries)
+    }
+
+    fn take_entry<'a>(
+        &self,
+        input: &mut &'a [u8],
+        block: &Block,
+    ) -> Result<EntryRef<'a>, EngineError> {
+        let damaged = "the block is not made of entries";
+        take_entry(input).ok_or_else(|| EngineError::damaged(&self.path, block.offset, damaged))
+    }
+
+    /// The entries of a block, still encoded, after their checksum was found right.
+    fn read_block(&self, block: &Block) -> Result<Vec<u8>, EngineError> {
+        let mut bytes = self.read(block.offset, block.length)?;
+        let damaged = "the block's checksum does not match";
+        let body = unseal(&bytes)
+            .ok_or_else(|| EngineError::damaged(&self.path, block.offset, damaged))?
+            .len();
+        bytes.truncate(body);
+        Ok(bytes)
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, EngineError> {
@@ -140,13 +170,4 @@ fn decode_index(mut input: &[u8], index_offset: u64) -> Option<Vec<Block>> {
         blocks.push(Block { first_key, offset, length: length as usize });
     }
     (next_offset == index_offset).then_some(blocks)
-}
-
-fn decode_block(mut input: &[u8]) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    while !input.is_empty() {
-        let (key, value) = take_entry(&mut input)?;
-        entries.push((Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice)));
-    }
-    Some(entries)
 }

@@ -214,3 +214,31 @@ fn a_callback_that_panics_harms_nobody_else() {
     engine.close().unwrap();
     assert_eq!(engine.len(), 2);
 }
+
+#[test]
+fn the_last_handle_may_be_dropped_by_a_callback() {
+    let path = tempfile::tempdir().unwrap();
+    let engine = Arc::new(open(path.path(), Options::default()));
+    let (open_gate, gate) = mpsc::channel::<()>();
+    let last = engine.clone();
+    let done = move |result: Result<(), EngineError>| {
+        result.unwrap();
+        gate.recv_timeout(PATIENCE).unwrap();
+        drop(last);
+    };
+    engine.write(batch(&[("k", Some("v"))]), Box::new(done));
+    drop(engine);
+    open_gate.send(()).unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let engine = loop {
+        match Durable::open(path.path(), Options::default()) {
+            Ok(engine) => break engine,
+            Err(error) => {
+                assert!(matches!(error, EngineError::InUse { .. }), "{error}");
+                assert!(std::time::Instant::now() < deadline, "the lock is not given back");
+                std::thread::yield_now();
+            }
+        }
+    };
+    assert_eq!(engine.get(b"k").unwrap(), Some("v".into()));
+}

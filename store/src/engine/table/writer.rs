@@ -6,10 +6,10 @@ use std::path::Path;
 
 use bytes::BufMut;
 
-use super::super::directory::Directory;
-use super::super::format::{TABLE_MAGIC, put_entry, put_string, seal};
-use super::super::{EngineError, Entry};
 use super::Table;
+use crate::engine::directory::Directory;
+use crate::engine::format::{TABLE_MAGIC, put_entry, put_string, seal};
+use crate::engine::{EngineError, Entry};
 
 /// A block is closed once it is this long: what one look-up reads.
 const BLOCK_BYTES: usize = 4096;
