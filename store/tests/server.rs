@@ -254,6 +254,22 @@ async fn shutdown_does_not_wait_for_ever() {
     assert_eq!(busy.receive().await, None);
 }
 
+#[tokio::test]
+async fn a_client_that_goes_away_does_not_cancel_what_it_asked() {
+    let server = Running::start(Limits::default()).await;
+    let mut client = server.client().await;
+    client.send("SET slow 1\r\n").await;
+    server.service.entered.acquire().await.unwrap().forget();
+    drop(client);
+    server.service.gate.add_permits(1);
+    let done = async {
+        while !server.service.pairs.lock().unwrap().contains_key("slow".as_bytes()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done).await.expect("the write within patience");
+}
+
 /// What `program` printed against the server at `address`, or `None` where it is not installed.
 async fn run(program: &'static str, address: SocketAddr, arguments: &[&str]) -> Option<Output> {
     let port = address.port().to_string();

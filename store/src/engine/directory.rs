@@ -18,7 +18,7 @@ use super::EngineError;
 pub(super) struct Directory {
     path: PathBuf,
     /// Held open for its lock, which the system takes back when the process dies.
-    _lock: File,
+    lock: File,
 }
 
 /// The files found in a directory; numbers ascend.
@@ -36,7 +36,7 @@ impl Directory {
         let lock_path = path.join("LOCK");
         let lock = File::create(&lock_path).map_err(EngineError::io("create", &lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Directory { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(EngineError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(error)) => Err(EngineError::io("lock", &lock_path)(error)),
         }
@@ -92,6 +92,16 @@ impl Directory {
     pub(super) fn sync(&self) -> Result<(), EngineError> {
         let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
         synced.map_err(EngineError::io("sync", &self.path))
+    }
+}
+
+impl Drop for Directory {
+    /// Gives the lock back by name: a child process just forked has a copy of the handle until it
+    /// execs, and closing ours alone would leave the directory locked for that moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(path = %self.path.display(), %error, "failed to unlock");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! get, scan <- View <------------+-----------------------+
 //! ```
 //!
-//! `open` reads the manifest, removes what it does not name, opens the tables and replays the log.
+//! Dropping the engine closes it; its directory is locked until then.
 
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -16,13 +16,11 @@ use bytes::Bytes;
 
 use super::committer::Committer;
 use super::compactor::Compactor;
-use super::directory::{Directory, Listing, remove};
-use super::log::{self, Recovered, Segment};
-use super::manifest::Manifest;
+use super::directory::Directory;
 use super::queue::Queue;
+use super::restore::restore;
 use super::statistics::{Counters, Statistics};
-use super::table::Table;
-use super::view::{State, View};
+use super::view::View;
 use super::{Batch, Done, Engine, EngineError};
 use crate::config::Sync;
 
@@ -192,57 +190,4 @@ impl Drop for PanicGuard {
             self.0.queue.refuse_all("a thread of the engine panicked");
         }
     }
-}
-
-/// Everything the directory holds, after removing what its manifest does not name.
-fn restore(directory: &Directory) -> Result<(Manifest, State, Recovered), EngineError> {
-    let listing = directory.list()?;
-    let Some(manifest) = Manifest::load(directory)? else {
-        return begin(directory, &listing);
-    };
-    remove_leftovers(directory, &manifest, &listing)?;
-    let mut state = State::default();
-    for &number in &manifest.tables {
-        state.tables.push(Arc::new(Table::open(directory.table(number), number)?));
-    }
-    let newest = listing.logs.last().copied().unwrap_or(0).max(manifest.oldest_log);
-    let logs: Vec<u64> = (manifest.oldest_log..=newest).collect();
-    let apply = |(key, value): (&[u8], Option<&[u8]>)| state.active.put(key, value);
-    let recovered = log::recover(directory, &logs, apply)?;
-    Ok((manifest, state, recovered))
-}
-
-/// A directory never used, or left in the middle of this very function. The manifest comes last: once
-/// it is there, a missing segment is damage.
-fn begin(
-    directory: &Directory,
-    listing: &Listing,
-) -> Result<(Manifest, State, Recovered), EngineError> {
-    let manifest = Manifest::fresh();
-    let mut unused = listing.tables.is_empty();
-    for &number in &listing.logs {
-        unused &= number == manifest.oldest_log && log::is_unused(directory, number)?;
-    }
-    if !unused {
-        return Err(EngineError::damaged(&directory.manifest(), 0, "the manifest is missing"));
-    }
-    let segment = Segment::create(directory, manifest.oldest_log, 1)?;
-    manifest.store(directory)?;
-    Ok((manifest, State::default(), Recovered { segment, next_sequence: 1 }))
-}
-
-fn remove_leftovers(
-    directory: &Directory,
-    manifest: &Manifest,
-    listing: &Listing,
-) -> Result<(), EngineError> {
-    let logs = listing.logs.iter().filter(|&&number| number < manifest.oldest_log);
-    let tables = listing.tables.iter().filter(|number| !manifest.tables.contains(number));
-    let logs = logs.map(|&number| directory.log(number));
-    let tables = tables.map(|&number| directory.table(number));
-    for path in logs.chain(tables).chain(listing.temporary.iter().cloned()) {
-        tracing::info!(path = %path.display(), "a leftover is removed");
-        remove(&path)?;
-    }
-    Ok(())
 }

@@ -20,6 +20,7 @@ mod manifest;
 mod memtable;
 mod merge;
 mod queue;
+mod restore;
 mod statistics;
 mod table;
 mod view;

@@ -242,3 +242,17 @@ fn the_last_handle_may_be_dropped_by_a_callback() {
     };
     assert_eq!(engine.get(b"k").unwrap(), Some("v".into()));
 }
+
+#[test]
+fn a_directory_taken_away_ends_writes_and_names_the_cause() {
+    let path = tempfile::tempdir().unwrap();
+    let engine = open(path.path(), TINY);
+    put(&engine, "k", "v");
+    std::fs::remove_dir_all(path.path()).unwrap();
+    let refused = (0..100)
+        .find_map(|number| write(&engine, batch(&[(&format!("l{number}"), Some("v"))])).err());
+    let refused = refused.expect("no write can outlive its log").to_string();
+    assert!(refused.contains("No such file"), "{refused}");
+    assert_eq!(engine.get(b"k").unwrap(), Some("v".into()));
+    assert!(engine.close().is_err());
+}
