@@ -119,7 +119,12 @@ impl Names {
             Value::Note(note) => {
                 let mut note = note.clone();
                 note.retain(|field, _| field != "evidence" && field != "description");
-                for node in note.get_mut("nodes").and_then(|nodes| nodes.as_array_mut()).into_iter().flatten() {
+                for node in note
+                    .get_mut("nodes")
+                    .and_then(|nodes| nodes.as_array_mut())
+                    .into_iter()
+                    .flatten()
+                {
                     if let Some(name) = node.as_str() {
                         *node = numbered(&mut self.nodes, name, "n").into();
                     }

@@ -71,6 +71,15 @@ impl<'h> Cluster<'h> {
         }
     }
 
+    /// The operations by whose end the value may be known to have been written. For the initial
+    /// value, none is needed.
+    pub(crate) fn knowable(&self) -> Vec<Option<&'h Operation>> {
+        match self.write {
+            None => vec![None],
+            Some(_) => vec![self.write, self.first_ended.or(self.write)],
+        }
+    }
+
     /// When the value had surely not been replaced.
     pub(crate) fn wanted(&self) -> Moment {
         self.last_begun.map_or(0, begin)

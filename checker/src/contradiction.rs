@@ -38,25 +38,29 @@ impl<'h> Contradiction<'h> {
     pub(crate) fn find(clusters: &Clusters<'h>) -> Option<Contradiction<'h>> {
         let overwrites = Overwrites::of(clusters.iter().filter_map(|cluster| cluster.write));
         let mut shown = Shown::of(clusters);
-        let mut best: Option<((usize, Option<usize>), Contradiction<'h>)> = None;
-        for (read, number) in &clusters.reads {
+        let found = clusters.reads.iter().filter_map(|(read, number)| {
             shown.advance(begin(read), clusters);
             let older = clusters.get(*number);
-            let found = stale(older, read, &overwrites)
-                .or_else(|| inverted(older, clusters.get(shown.latest_but(*number)?), read));
-            let Some(found) = found else { continue };
-            let rank = (found.cast().witness().len(), read.completed);
-            if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                best = Some((rank, found));
-            }
-        }
-        best.map(|(_, found)| found)
+            stale(older, read, &overwrites)
+                .or_else(|| inverted(older, clusters.get(shown.latest_but(*number)?), read))
+        });
+        found.min_by_key(|found| (found.is_told_backwards(), found.size(), found.read.completed))
     }
 
     /// That `read` is stale, if it is.
     pub(crate) fn stale(clusters: &Clusters<'h>, read: &'h Operation) -> Option<Contradiction<'h>> {
         let overwrites = Overwrites::of(clusters.iter().filter_map(|cluster| cluster.write));
         stale(clusters.get(clusters.number_of(read.reply()?)?), read, &overwrites)
+    }
+
+    /// Every contradiction can be told from either of its clusters. The one to tell ends with the
+    /// last of its reads, as it happened.
+    fn is_told_backwards(&self) -> bool {
+        begin(self.b_begun) > begin(self.read)
+    }
+
+    fn size(&self) -> usize {
+        self.cast().witness().len()
     }
 
     fn cast(&self) -> Cast<'h> {
@@ -67,6 +71,17 @@ impl<'h> Contradiction<'h> {
 
     fn name(&self) -> &'static str {
         if self.b_ended.is_update() { "stale read" } else { "new-old inversion" }
+    }
+
+    /// Why A comes before B.
+    fn forced(&self, cast: &Cast<'_>, a_ended: &Operation) -> String {
+        let before = cast.before(a_ended, self.b_begun);
+        match self.b_begun.reply() {
+            Some(value) if !self.b_begun.is_update() => {
+                format!("{before} and returned {}, written only once", shorten(value))
+            }
+            _ => before,
+        }
     }
 
     /// The contradiction in words.
@@ -82,7 +97,7 @@ impl<'h> Contradiction<'h> {
                  because {shown}. However {read} returned {value}, the value of {older}, as if \
                  {newer} had not happened yet: a contradiction.",
                 cast.introduction(),
-                cast.before(a_ended, self.b_begun),
+                self.forced(&cast, a_ended),
                 older = cast.label(older),
             ),
             _ => format!(
@@ -111,7 +126,14 @@ fn stale<'h>(
         let newer = overwrites.first_after(moment).filter(|newer| end(newer) < begin(read))?;
         let cluster = Cluster { write: Some(newer), first_ended: None, last_begun: None };
         let (b_begun, b_ended) = (newer, newer);
-        Some(Contradiction { older: older.clone(), newer: cluster, a_ended, b_begun, b_ended, read })
+        Some(Contradiction {
+            older: older.clone(),
+            newer: cluster,
+            a_ended,
+            b_begun,
+            b_ended,
+            read,
+        })
     };
     since(written, older.write).or_else(|| since(older.settled(), older.first_ended))
 }
@@ -125,19 +147,21 @@ fn inverted<'h>(
     if older.settled() >= newer.wanted() {
         return None;
     }
-    let acknowledged = newer.write.filter(|write| end(write) < begin(read));
-    let b_ended = acknowledged.or(newer.first_ended)?;
+    let known = [newer.write, newer.first_ended, newer.last_begun];
+    let known = || known.into_iter().flatten();
     let mut found: Vec<Contradiction<'h>> = Vec::new();
-    for b_begun in [newer.write, newer.last_begun].into_iter().flatten() {
-        for a_ended in [older.write, older.first_ended] {
-            if a_ended.map_or(0, end) < begin(b_begun) && a_ended.is_some() == older.write.is_some()
-            {
-                let (older, newer) = (older.clone(), newer.clone());
-                found.push(Contradiction { older, newer, a_ended, b_begun, b_ended, read });
+    for b_ended in known().filter(|operation| end(operation) < begin(read)) {
+        for b_begun in known() {
+            for a_ended in older.knowable() {
+                if a_ended.map_or(0, end) < begin(b_begun) {
+                    let (older, newer) = (older.clone(), newer.clone());
+                    found.push(Contradiction { older, newer, a_ended, b_begun, b_ended, read });
+                }
             }
         }
     }
-    found.into_iter().min_by_key(|found| found.cast().witness().len())
+    // Of equals the first: what the writes themselves say comes before what reads say.
+    found.into_iter().min_by_key(|found| (found.is_told_backwards(), found.size()))
 }
 
 /// The clusters shown by operations that have ended, as time advances.

@@ -55,10 +55,7 @@ fn verb(nodes: usize) -> &'static str {
 }
 
 /// The acknowledged write that must have replaced what `copy` holds.
-pub(crate) fn lost_write<'h>(
-    operations: &[&'h Operation],
-    copy: &'h Operation,
-) -> Option<Anomaly> {
+pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) -> Option<Anomaly> {
     let due = operations.iter().copied().filter(|write| write.precedes(copy));
     let overwrites = Overwrites::of(due.filter(|write| write.f == Function::Write));
     let value = copy.reply()?;
@@ -81,7 +78,11 @@ pub(crate) fn lost_write<'h>(
         |older| format!("the value of {}", cast.label(older)),
     );
     let after = able.last().map_or_else(String::new, |older| {
-        format!("{write} comes after {}, because {}; and ", cast.label(older), cast.before(older, lost))
+        format!(
+            "{write} comes after {}, because {}; and ",
+            cast.label(older),
+            cast.before(older, lost)
+        )
     });
     Some(Anomaly {
         name: "lost acknowledged write".to_owned(),
@@ -141,9 +142,8 @@ impl Classes {
                 (false, _, true) => self.recovered += 1,
                 (false, _, false) => self.never_read += 1,
             }
-            let missed = |stale: &crate::staleness::Stale<'_>| {
-                stale.missed.argument == Value::Int(element)
-            };
+            let missed =
+                |stale: &crate::staleness::Stale<'_>| stale.missed.argument == Value::Int(element);
             self.stale += usize::from(everywhere && stale.iter().any(missed));
         }
     }

@@ -5,7 +5,7 @@
 //! be recognised as an anomaly with a name. A witness without a name says how far the best order of
 //! it comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::cluster::Clusters;
 use crate::contradiction::Contradiction;
@@ -99,29 +99,41 @@ pub(crate) fn explain<M: Explained>(
     model.named(&members).unwrap_or_else(|| unnamed(model, &members, &stuck, minimal))
 }
 
-/// How many updates write each value.
-struct Writers(BTreeMap<Option<i64>, usize>);
+/// When the updates of each value were invoked, ascending.
+struct Writers(BTreeMap<Option<i64>, Vec<usize>>);
 
 impl Writers {
+    /// Requires that `intervals` ascend by invocation.
     fn of(intervals: &[Interval]) -> Writers {
-        let mut counts = BTreeMap::new();
-        for value in intervals.iter().filter_map(|interval| interval.call.written()) {
-            *counts.entry(value.number()).or_insert(0) += 1;
+        let mut lines = BTreeMap::<Option<i64>, Vec<usize>>::new();
+        for interval in intervals {
+            if let Some(value) = interval.call.written() {
+                lines.entry(value.number()).or_default().push(interval.invoked);
+            }
         }
-        Writers(counts)
+        Writers(lines)
     }
 
-    /// `part` without the values that it shows but of which it leaves out an update: neither their
-    /// other updates stay nor any trace of them in a reply. Otherwise every witness would shrink to
-    /// one read that lost its write. Law: if the result has no order, the whole has none, for taking
-    /// a value out of an order of the whole leaves an order.
+    /// How many updates of `value` were invoked before `line`.
+    fn before(&self, value: Option<i64>, line: usize) -> usize {
+        self.0.get(&value).map_or(0, |lines| lines.partition_point(|invoked| *invoked < line))
+    }
+
+    /// `part` without the values that it shows but of which it leaves out an update that may be what
+    /// is shown: neither their other updates stay nor any trace of them in a reply. Otherwise every
+    /// witness would shrink to one read that lost its write. Law: if the result has no order, the
+    /// whole has none, for taking a value out of an order of the whole leaves an order.
     fn sourced<M: Model>(&self, model: &M, part: &[Interval]) -> Vec<Interval> {
         let kept = Writers::of(part);
-        let replies = part.iter().filter_map(|interval| interval.call.reply());
-        let shown = replies.flat_map(|reply| model.shown(reply)).map(|value| value.number());
-        let gone: BTreeSet<Option<i64>> =
-            shown.filter(|value| kept.0.get(value) != self.0.get(value)).collect();
-        let gone = |value: &Value| gone.contains(&value.number());
+        let mut shown = BTreeMap::<Option<i64>, usize>::new();
+        for (reply, line) in part.iter().filter_map(|i| Some((i.call.reply()?, i.returned?))) {
+            for value in model.shown(reply) {
+                let last = shown.entry(value.number()).or_default();
+                *last = line.max(*last);
+            }
+        }
+        shown.retain(|value, line| kept.before(*value, *line) != self.before(*value, *line));
+        let gone = |value: &Value| shown.contains_key(&value.number());
         let rest = |interval: &Interval| match interval.call.reply() {
             Some(reply) => {
                 let call = Call::Read(model.without(reply, &gone)?);

@@ -81,9 +81,7 @@ impl History {
     pub fn from_events(events: Vec<Event>) -> Result<History, HistoryError> {
         let mut pairing = Pairing::default();
         for (at, event) in events.iter().enumerate() {
-            pairing
-                .push(event)
-                .map_err(|message| HistoryError::Order { line: at + 1, message })?;
+            pairing.push(event).map_err(|message| HistoryError::Order { line: at + 1, message })?;
         }
         Ok(History { events, operations: pairing.into_operations() })
     }

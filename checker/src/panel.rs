@@ -22,10 +22,10 @@ pub fn check_all(history: &History, checkers: &[Box<dyn Checker>]) -> Vec<Findin
 /// of its faults.
 pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
     let mut checkers: Vec<Box<dyn Checker>> = Vec::new();
-    let mut keyspaces: Vec<Keyspace> = history.keyspaces().into_iter().map(Keyspace::from).collect();
-    let bare = |operation: &Operation| {
-        operation.key.as_deref().is_none_or(|key| !key.contains(':'))
-    };
+    let mut keyspaces: Vec<Keyspace> =
+        history.keyspaces().into_iter().map(Keyspace::from).collect();
+    let bare =
+        |operation: &Operation| operation.key.as_deref().is_none_or(|key| !key.contains(':'));
     if keyspaces.is_empty() || history.operations().iter().any(bare) {
         keyspaces = vec![Keyspace::all()];
     }

@@ -42,7 +42,8 @@ impl<'h> Cast<'h> {
 
     /// `Let W1 = process 0 writes 1 at n1 (1.000–2.000 ms) and R1 = …. `
     pub(crate) fn introduction(&self) -> String {
-        let parts = self.members.iter().map(|(member, label)| format!("{label} = {}", phrase(member)));
+        let parts =
+            self.members.iter().map(|(member, label)| format!("{label} = {}", phrase(member)));
         format!("Let {}.", enumerate(&parts.collect::<Vec<_>>()))
     }
 

@@ -33,7 +33,8 @@ impl Stale<'_> {
 
 /// Every stale read among the operations of one key, by invocation.
 pub(crate) fn stale_reads<'h>(operations: &[&'h Operation]) -> Vec<Stale<'h>> {
-    let reads = || operations.iter().copied().filter(|read| read.f == Function::Read && read.is_ok());
+    let reads =
+        || operations.iter().copied().filter(|read| read.f == Function::Read && read.is_ok());
     if operations.iter().any(|operation| operation.f == Function::Add) {
         let adds = Adds::of(operations);
         return reads().filter_map(|read| adds.missed_by(read)).collect();

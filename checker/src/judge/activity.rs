@@ -27,20 +27,18 @@ impl Checker for Activity {
 
     fn check(&self, history: &History) -> Finding {
         let keys = self.keyspace.by_key(history);
-        let asked = || keys.values().flatten().filter(|operation| operation.is_coordinated());
-        let served = |updates: bool| {
-            asked().filter(|o| o.is_ok() && o.is_update() == updates).count()
-        };
-        let (reads, updates) = (served(false), served(true));
-        let sums = format!(
-            "{} asked: {} and {} acknowledged",
-            count(asked().count(), "operation"),
-            count(updates, "update"),
-            count(reads, "read")
-        );
-        let (verdict, summary) = match (reads, updates) {
-            (0, 0) => (Verdict::Unknown, format!("nothing was judged: {sums}")),
-            _ => (Verdict::Valid, sums),
+        let operations = || keys.values().flatten().filter(|operation| operation.is_coordinated());
+        let served =
+            |updates: bool| operations().filter(|o| o.is_ok() && o.is_update() == updates).count();
+        let asked = count(operations().count(), "operation");
+        let (verdict, summary) = match (served(false), served(true)) {
+            (0, 0) => {
+                (Verdict::Unknown, format!("nothing was judged: {asked} asked, none acknowledged"))
+            }
+            (reads, updates) => {
+                let (reads, updates) = (count(reads, "read"), count(updates, "update"));
+                (Verdict::Valid, format!("{asked} asked, {updates} and {reads} acknowledged"))
+            }
         };
         Finding {
             checker: self.name().to_owned(),

@@ -42,7 +42,8 @@ impl Convergence {
             return Judgement::Open("no replica was read".to_owned());
         }
         let answered = replicas.copies.len();
-        let expected = self.replicas.unwrap_or(if replicas.silent.is_empty() { 1 } else { usize::MAX });
+        let expected =
+            self.replicas.unwrap_or(if replicas.silent.is_empty() { 1 } else { usize::MAX });
         if answered >= expected {
             return Judgement::Kept;
         }

@@ -41,7 +41,9 @@ impl Checker for Faults {
         }
         let sums = count(faults.len(), "fault");
         let (verdict, summary) = match open.as_slice() {
-            [] if faults.is_empty() => (Verdict::Valid, "no fault, and none was asked for".to_owned()),
+            [] if faults.is_empty() => {
+                (Verdict::Valid, "no fault, and none was asked for".to_owned())
+            }
             [] => (Verdict::Valid, format!("{sums}: all took effect, left evidence and ended")),
             _ => (Verdict::Unknown, format!("{sums}: {}", open.join("; "))),
         };
@@ -63,6 +65,9 @@ fn lack(fault: &FaultWindow) -> Option<String> {
         (Some(_), Some(_), false) => "left no evidence that it took effect",
         (Some(_), Some(_), true) => return None,
     };
-    let about = if fault.description.is_empty() { &fault.kind } else { &fault.description };
-    Some(format!("fault {} ({} {about}) {lack}", fault.fault, fault.kind))
+    let about = match (fault.kind.as_str(), fault.description.as_str()) {
+        (kind, "") => kind.to_owned(),
+        (kind, description) => format!("{kind} {description}"),
+    };
+    Some(format!("fault {} ({about}) {lack}", fault.fault))
 }

@@ -79,9 +79,7 @@ impl Checker for Linearizability {
         // An indexed map: results come back in the order of the keys, whoever computed them.
         let judged: Vec<(String, usize, Judgement)> = keys
             .par_iter()
-            .map(|(key, operations)| {
-                ((*key).to_owned(), operations.len(), self.judge(operations))
-            })
+            .map(|(key, operations)| ((*key).to_owned(), operations.len(), self.judge(operations)))
             .collect();
         Tally::of(judged).finding(self.name(), &self.keyspace, "linearizable")
     }
@@ -109,4 +107,3 @@ fn judge<M: Explained>(model: &M, operations: &[&Operation], budget: &Budget) ->
         }
     }
 }
-

@@ -11,7 +11,8 @@
 //! read), *stale* (of those, missed for a while by a read that began after the acknowledgement),
 //! *lost*, *recovered* (never acknowledged, present), *never read* (never acknowledged, absent).
 //!
-//! Source: Jepsen's `set-full` checker; "The Jepsen of durability" is in its name for *lost*.
+//! Source: Jepsen's `set-full` checker.
+//! Departure: an element that was read but never acknowledged is not held against the store.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +57,8 @@ impl Checker for LostWrites {
                 classes.count(&operations, &replicas);
             }
         }
-        let mut finding = Tally::of(judged).finding(self.name(), &self.keyspace, "kept every write");
+        let mut finding =
+            Tally::of(judged).finding(self.name(), &self.keyspace, "with every acknowledged write");
         if let Some(classes) = classes.summary() {
             finding.summary = format!("{}; {classes}", finding.summary);
         }

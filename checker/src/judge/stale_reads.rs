@@ -51,7 +51,8 @@ impl Checker for StaleReads {
             stale.extend(found);
             reads += here;
         }
-        let mut finding = Tally::of(judged).finding(self.name(), &self.keyspace, "never stale");
+        let mut finding =
+            Tally::of(judged).finding(self.name(), &self.keyspace, "free of stale reads");
         if finding.verdict == Verdict::Invalid {
             finding.summary = format!("{}; {}", counted(&stale, reads), finding.summary);
         }

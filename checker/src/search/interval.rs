@@ -22,10 +22,7 @@ pub struct Interval {
 
 impl Interval {
     /// What a model must explain of `operations`, in their order. An error where it cannot know.
-    pub fn of_all<M: Model>(
-        model: &M,
-        operations: &[&Operation],
-    ) -> Result<Vec<Interval>, String> {
+    pub fn of_all<M: Model>(model: &M, operations: &[&Operation]) -> Result<Vec<Interval>, String> {
         let mut intervals = Vec::with_capacity(operations.len());
         for operation in operations {
             let Some(call) = Call::of(operation)? else { continue };

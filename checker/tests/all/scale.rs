@@ -1,9 +1,7 @@
 //! A run's worth of history is judged within the default budget.
 
-mod support;
-
+use crate::support::{Plan, Shape, Story, interleave, rng};
 use checker::{Checker, Event, Function, History, Kind, Linearizability, Value, Verdict};
-use support::{Plan, Shape, Story, interleave, rng};
 
 const KEYS: usize = 200;
 
@@ -27,7 +25,9 @@ fn with_one_stale_read(history: &History) -> History {
         history.operations().iter().filter(|o| o.key.as_deref() == Some(key.as_str())).collect();
     let write = operations.iter().find(|o| o.f == Function::Write && o.is_ok()).unwrap();
     let next = operations.iter().find(|o| o.f == Function::Write && write.precedes(o) && o.is_ok());
-    let read = operations.iter().rfind(|o| o.f == Function::Read && next.unwrap().precedes(o) && o.is_ok());
+    let read = operations
+        .iter()
+        .rfind(|o| o.f == Function::Read && next.unwrap().precedes(o) && o.is_ok());
     let line = read.unwrap().completed.unwrap();
     let mut events: Vec<Event> = history.events().to_vec();
     assert_eq!(events[line].kind, Kind::Ok);

@@ -66,7 +66,8 @@ impl<'r> Story<'r> {
         self.processes = self.plan.clients;
         while self.asked < self.plan.operations || !self.open.is_empty() {
             let can_ask = self.asked < self.plan.operations && !idle.is_empty();
-            let at = if self.open.is_empty() { 0 } else { self.rng.random_range(0..self.open.len()) };
+            let at =
+                if self.open.is_empty() { 0 } else { self.rng.random_range(0..self.open.len()) };
             match self.rng.random_range(0..3) {
                 0 if can_ask => {
                     let process = idle.swap_remove(self.rng.random_range(0..idle.len()));
@@ -203,4 +204,3 @@ pub(crate) fn interleave(stories: Vec<Vec<Event>>, rng: &mut ChaCha8Rng) -> Hist
     }
     History::from_events(events).expect("interleaved histories are a history")
 }
-
