@@ -14,7 +14,7 @@ use crate::markdown::quantile_cells;
 use crate::series::Series;
 use crate::summary::Summary;
 use crate::windows::Phase;
-use crate::witness::{self, Layout};
+use crate::witness::{self, Layout, Row};
 use crate::{quantity, windows, wording};
 
 #[derive(Template)]
@@ -60,8 +60,7 @@ struct AnomalyView {
     diagram: String,
     may: bool,
     never: bool,
-    origin: String,
-    rows: Vec<[String; 5]>,
+    rows: Vec<[String; 6]>,
     left_away: String,
 }
 
@@ -170,8 +169,7 @@ fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyVi
         may: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Info),
         never: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Fail),
         diagram: chart::interval_diagram(&layout, run),
-        origin: quantity::seconds(layout.origin()),
-        rows: layout.rows.iter().map(|row| row.cells(layout.origin())).collect(),
+        rows: layout.rows.iter().map(Row::cells).collect(),
         left_away,
     }
 }

@@ -58,19 +58,17 @@ fn anomaly_section(anomaly: &Anomaly) -> String {
     let layout = Layout::of(anomaly);
     let mut text = format!("\n### {}\n\n", escape(&wording::anomaly(anomaly)));
     writeln!(text, "{}\n", escape(&anomaly.because)).expect(IN_MEMORY);
-    let since = quantity::seconds(layout.origin());
-    writeln!(text, "| process | node | operation | began | ended | real time |").expect(IN_MEMORY);
-    writeln!(text, "|--:|---|---|--:|--:|---|").expect(IN_MEMORY);
+    text.push_str("| | process | node | operation | began, ms | ended, ms | real time |\n");
+    text.push_str("|---|--:|---|---|--:|--:|---|\n");
     for row in &layout.rows {
-        let cells = row.cells(layout.origin()).map(|cell| escape(&cell)).join(" | ");
+        let cells = row.cells().map(|cell| escape(&cell)).join(" | ");
         // Spaces that stay: a bar that slides left would lie.
         let bar = row.bar(layout.ranks).replace(' ', "\u{2007}");
         writeln!(text, "| {cells} | `{bar}` |").expect(IN_MEMORY);
     }
-    writeln!(text, "\nTimes in ms since {since} s of the run.").expect(IN_MEMORY);
     if layout.left_away > 0 {
         let more = quantity::counted(layout.left_away as u64, "operation");
-        writeln!(text, "{more} more, in `findings.json`.").expect(IN_MEMORY);
+        writeln!(text, "\n{more} more, in `findings.json`.").expect(IN_MEMORY);
     }
     text
 }

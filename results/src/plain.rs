@@ -68,7 +68,7 @@ pub(crate) fn wrap(first: &str, text: &str) -> String {
     lines
 }
 
-/// `rows` with their columns aligned, each line behind `indent`.
+/// `rows` with their columns aligned, each line behind `indent`. A column of nothing is left out.
 pub(crate) fn table<const N: usize>(indent: &str, rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
@@ -80,7 +80,9 @@ pub(crate) fn table<const N: usize>(indent: &str, rows: &[[String; N]]) -> Strin
     for row in rows {
         let mut line = indent.to_owned();
         for (cell, width) in row.iter().zip(widths) {
-            write!(line, "{cell:width$}  ").expect("in memory");
+            if width > 0 {
+                write!(line, "{cell:width$}  ").expect("in memory");
+            }
         }
         lines.push_str(line.trim_end());
         lines.push('\n');
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+        let row = |a: &str, b: &str| ["", a, b].map(str::to_owned);
         let table = table(" ", &[row("a", "b"), row("wider →", "")]);
         assert_eq!(table, " a        b\n wider →\n");
     }

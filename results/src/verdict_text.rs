@@ -10,9 +10,9 @@
 //!
 //! stale read of register:7, by linearizability
 //!
-//!   process  node  operation      began  ended  real time
-//!   3        n1    write 42 → ok  0.000  1.203  ├┤
-//!   5        n2    read → 41      2.400  3.120    ├┤
+//!       process  node  operation      began, ms  ended, ms  real time
+//!   W1  3        n1    write 42 → ok  5703.000   5704.203   ├┤
+//!   R1  5        n2    read → 41      5705.400   5706.120     ├┤
 //! ```
 
 use std::fmt::Write as _;
@@ -105,19 +105,16 @@ fn witness_text(anomaly: &Anomaly) -> String {
         return String::new();
     }
     let layout = Layout::of(anomaly);
-    let heads = ["process", "node", "operation", "began", "ended", "real time"];
+    let heads = ["", "process", "node", "operation", "began, ms", "ended, ms", "real time"];
     let mut rows = vec![heads.map(str::to_owned)];
     for row in &layout.rows {
-        let [process, node, operation, began, ended] = row.cells(layout.origin());
-        let (node, operation) = (tame(&node), tame(&operation));
-        rows.push([process, node, operation, began, ended, row.bar(layout.ranks)]);
+        let [name, process, node, operation, began, ended] = row.cells().map(|cell| tame(&cell));
+        rows.push([name, process, node, operation, began, ended, row.bar(layout.ranks)]);
     }
-    let since = quantity::seconds(layout.origin());
     let mut text = table("  ", &rows);
     if layout.left_away > 0 {
         let more = quantity::counted(layout.left_away as u64, "operation");
         writeln!(text, "  … and {more} more, in findings.json").expect(IN_MEMORY);
     }
-    writeln!(text, "  times in ms since {since} s\n").expect(IN_MEMORY);
     text
 }

@@ -3,6 +3,9 @@
 //! What matters in a witness is which operation ended before which began, not how long each took.
 //! So every event has a *rank*, its place among the events of the witness alone, and the pictures
 //! are drawn by rank: times are written beside them.
+//!
+//! An explanation may give operations names, `Let W1 = process 2 writes 41 …`. They are read from
+//! it, so that prose, table and picture speak of the same `W1`.
 
 use checker::{Anomaly, Finding, Operation, Outcome};
 
@@ -27,6 +30,8 @@ pub(crate) fn shown<'f>(findings: &'f [Finding]) -> (Vec<(&'f Finding, &'f Anoma
 /// One operation of a witness.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row<'a> {
+    /// What the explanation calls it, if anything.
+    pub(crate) name: &'a str,
     /// The operation itself.
     pub(crate) operation: &'a Operation,
     /// Rank of its invocation.
@@ -60,7 +65,9 @@ impl<'a> Layout<'a> {
         events.sort_unstable();
         events.dedup();
         let rank = |event: usize| events.partition_point(|earlier| *earlier < event);
-        let row = |operation: &'a Operation| Row {
+        let mut names = names(&anomaly.because);
+        let mut row = |operation: &'a Operation| Row {
+            name: take_name(&mut names, operation.process),
             operation,
             from: rank(operation.invoked),
             to: end(operation).map(rank),
@@ -78,6 +85,22 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// The names given in `because`, each with the process of its operation, by invocation.
+fn names(because: &str) -> Vec<(&str, u32)> {
+    let words: Vec<&str> = because.split_ascii_whitespace().collect();
+    let given = words.windows(4).filter_map(|four| match four {
+        [name, "=", "process", number] => Some((*name, number.parse().ok()?)),
+        _ => None,
+    });
+    given.collect()
+}
+
+/// The first name left for an operation of `process`.
+fn take_name<'a>(names: &mut Vec<(&'a str, u32)>, process: u32) -> &'a str {
+    let at = names.iter().position(|(_, named)| *named == process);
+    at.map_or("", |at| names.remove(at).0)
+}
+
 /// The line of the completion after which the operation can no longer take effect.
 fn end(operation: &Operation) -> Option<usize> {
     match operation.outcome {
@@ -87,16 +110,17 @@ fn end(operation: &Operation) -> Option<usize> {
 }
 
 impl Row<'_> {
-    /// The cells of its line in a table: process, node, operation, began, ended.
-    pub(crate) fn cells(&self, origin: u64) -> [String; 5] {
-        let since = |moment: u64| quantity::milliseconds(moment.saturating_sub(origin));
+    /// The cells of its line in a table: name, process, node, operation, began and ended in
+    /// milliseconds since the run did.
+    pub(crate) fn cells(&self) -> [String; 6] {
         let operation = self.operation;
         [
+            self.name.to_owned(),
             operation.process.to_string(),
             operation.node.clone().unwrap_or_default(),
             wording::operation(operation),
-            since(operation.began),
-            operation.ended.map_or_else(|| "–".to_owned(), since),
+            quantity::milliseconds(operation.began),
+            operation.ended.map_or_else(|| "–".to_owned(), quantity::milliseconds),
         ]
     }
 
@@ -152,6 +176,25 @@ mod tests {
         let layout = Layout::of(&anomaly);
         let bars: Vec<_> = layout.rows.iter().map(|row| row.bar(layout.ranks)).collect();
         assert_eq!(bars, ["├───┤", " ├┄┄┄┄┄┄", "  ├┤", "     ├┤"]);
+    }
+
+    #[test]
+    fn operations_are_called_what_the_explanation_calls_them() {
+        let mut anomaly = anomaly(vec![
+            operation(1, Some(2), Outcome::Fail),
+            operation(3, Some(4), Outcome::Fail),
+            operation(5, Some(6), Outcome::Fail),
+        ]);
+        anomaly.witness[1].process = 9;
+        anomaly.because = "Let W1 = process 1 writes 1, R1 = process 9 reads 1 and W2 = process 1 \
+                           writes 2. Then W1 = W2."
+            .to_owned();
+        let called = |anomaly: &Anomaly| {
+            Layout::of(anomaly).rows.iter().map(|row| row.name.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(called(&anomaly), ["W1", "R1", "W2"]);
+        anomaly.because = "There is no order.".to_owned();
+        assert_eq!(called(&anomaly), ["", "", ""]);
     }
 
     #[test]

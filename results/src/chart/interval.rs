@@ -139,14 +139,14 @@ fn bar(row: &Row<'_>, warp: &Warp) -> (f64, f64) {
     (left, right.max(left + 3.0))
 }
 
-/// `write 42 → ok @n1`, shortened where it is too long to read at a glance.
+/// `W1 write 42 → ok @n1`, shortened where it is too long to read at a glance.
 fn label(row: &Row<'_>) -> String {
-    let words = wording::operation(row.operation);
-    let node = row.operation.node.as_deref().map(|node| format!(" @{node}")).unwrap_or_default();
-    if words.chars().count() <= LONGEST_LABEL {
-        return words + &node;
+    let mut words = wording::operation(row.operation);
+    if words.chars().count() > LONGEST_LABEL {
+        words = words.chars().take(LONGEST_LABEL - 1).chain(['…']).collect();
     }
-    words.chars().take(LONGEST_LABEL - 1).chain(['…']).collect::<String>() + &node
+    let node = row.operation.node.as_deref().map(|node| format!(" @{node}")).unwrap_or_default();
+    format!("{} {words}{node}", row.name).trim_start().to_owned()
 }
 
 fn draw_operation(svg: &mut Svg, warp: &Warp, row: &Row<'_>, top: f64) {

@@ -112,10 +112,11 @@ pub(crate) fn finding(
 }
 
 pub(crate) fn because() -> String {
-    "The write of 42 was acknowledged before the read began, and the read that followed it, by \
-     process 9, had already returned 42. The later read by process 3 returned 41, the value that 42 \
-     replaced, although it began after both had ended. No single order of these four operations can \
-     put it after the write of 42 and before it."
+    "Let W1 = process 2 writes 41 at n1, W2 = process 5 writes 42 at n2, R1 = process 9 reads 42 at \
+     n2 and R2 = process 3 reads 41 at n1. Then W1 comes before W2, because it was acknowledged \
+     before W2 began; and R1, which ended before R2 began, had already returned the value of W2. \
+     However R2 returned 41, the value that W2 had replaced: no order of these four has a place \
+     for it."
         .to_owned()
 }
 

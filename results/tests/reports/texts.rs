@@ -148,3 +148,26 @@ fn what_could_not_be_judged_is_an_error_to_a_ci_server() {
 fn the_run_in_numbers() {
     insta::assert_json_snapshot!(healthy().summary);
 }
+
+/// What the checkers themselves find in a recorded history.
+fn judged(name: &str) -> Case {
+    let history = recorded(name);
+    let findings = checker::check_all(&history, &checker::for_history(&history));
+    case("recorded", &history, findings)
+}
+
+#[test]
+fn what_the_checkers_find_is_told_whole() {
+    let case = judged("stale-read.invalid.jsonl");
+    let text = on_terminal(&case, Paint::Plain);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let anomalies: Vec<_> = case.findings.iter().flat_map(|finding| &finding.anomalies).collect();
+    assert!(!anomalies.is_empty(), "{text}");
+    for anomaly in anomalies {
+        assert!(words(&text).contains(&words(&anomaly.because)), "{text}");
+        assert!(!anomaly.witness.is_empty(), "{}", anomaly.name);
+    }
+    for name in ["W1  2 ", "W2  5 ", "R1  3 "] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+}
