@@ -72,17 +72,10 @@ pub fn is_healthy(probes: &[Probe]) -> bool {
 
 /// Adds the probes that were not reached, and the tier.
 fn conclude(mut probes: Vec<Probe>, privilege: Privilege) -> Vec<Probe> {
-    for &name in &NAMES[probes.len()..] {
-        let why = "not tried: an earlier probe failed".to_owned();
-        let outcome = Outcome::Failed { why, remedy: "see the first probe that failed".into() };
-        probes.push(Probe { name: name.into(), outcome });
-    }
-    let missing: Vec<&str> = probes
-        .iter()
-        .filter(|probe| matches!(probe.outcome, Outcome::Failed { .. }))
-        .map(|probe| probe.name.as_str())
-        .collect();
-    let outcome = if missing.is_empty() {
+    let broken = |probe: &&Probe| matches!(probe.outcome, Outcome::Failed { .. });
+    let missing: Vec<&str> =
+        probes.iter().filter(broken).map(|probe| probe.name.as_str()).collect();
+    let tier = if missing.is_empty() && probes.len() == NAMES.len() {
         Outcome::Ok(format!("namespaces ({privilege})"))
     } else {
         Outcome::Failed {
@@ -90,7 +83,12 @@ fn conclude(mut probes: Vec<Probe>, privilege: Privilege) -> Vec<Probe> {
             remedy: "mend the first probe that failed, then ask again".into(),
         }
     };
-    probes.push(Probe { name: "tier".into(), outcome });
+    for &name in &NAMES[probes.len()..] {
+        let why = "not tried: an earlier probe failed".to_owned();
+        let outcome = Outcome::Failed { why, remedy: "see the first probe that failed".into() };
+        probes.push(Probe { name: name.into(), outcome });
+    }
+    probes.push(Probe { name: "tier".into(), outcome: tier });
     probes
 }
 
@@ -171,6 +169,8 @@ mod tests {
         assert!(!is_healthy(&probes));
         let Outcome::Failed { why, .. } = &probes[5].outcome else { panic!("{probes:?}") };
         assert!(why.starts_with("not tried"), "{why}");
+        let Outcome::Failed { why, .. } = &probes[6].outcome else { panic!("{probes:?}") };
+        assert!(why.ends_with("without: namespaces"), "{why}");
     }
 
     #[test]

@@ -11,7 +11,11 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FabricError {
     /// A link could not be made or changed.
-    #[error("failed to {doing}: {source}")]
+    #[error(
+        "failed to {doing}: {}\n  remedy: `schism doctor` tries each part of the network alone and \
+         says what is missing",
+        in_words(source)
+    )]
     Link {
         /// What was being done, in words that follow "failed to".
         doing: String,
@@ -67,6 +71,14 @@ pub enum FabricError {
     },
 }
 
+/// The kernel's words alone, if it was the kernel that refused.
+fn in_words(error: &rtnetlink::Error) -> String {
+    match error {
+        rtnetlink::Error::NetlinkError(said) => said.to_io().to_string(),
+        other => other.to_string(),
+    }
+}
+
 impl FabricError {
     /// The kernel's error number, if it was the kernel that refused.
     pub(crate) fn errno(&self) -> Errno {
@@ -79,5 +91,28 @@ impl FabricError {
             _ => None,
         };
         errno.unwrap_or(Errno::UnknownErrno)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_filter_reads_as_a_sentence_with_a_remedy() {
+        let refused = FabricError::Filter {
+            doing: "change the cuts",
+            source: io::Error::from_raw_os_error(Errno::EPERM as i32),
+        };
+        let said = refused.to_string();
+        assert!(said.starts_with("failed to change the cuts: Operation not permitted"), "{said}");
+        assert!(said.contains("\n  remedy: "), "{said}");
+        assert_eq!(refused.errno(), Errno::EPERM);
+    }
+
+    #[test]
+    fn an_error_that_is_not_the_kernels_has_no_number() {
+        let unknown = FabricError::NoSuchNode { node: "n9".into() };
+        assert_eq!(unknown.errno(), Errno::UnknownErrno);
     }
 }

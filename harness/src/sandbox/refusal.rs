@@ -120,32 +120,26 @@ fn module_remedy(module: &str) -> String {
     )
 }
 
+/// First what leaves no doubt, then where we are, then what is merely likely.
 fn namespace_remedy(host: &Host, errno: Errno) -> String {
-    if host.container {
-        return "the container forbids namespaces; start it with `docker run --privileged`, or with \
-                `--security-opt seccomp=unconfined --security-opt apparmor=unconfined \
-                --security-opt systempaths=unconfined`"
-            .into();
-    }
-    if host.apparmor_restricts == Some(1) {
-        return "AppArmor keeps user namespaces from ordinary users (Ubuntu 24.04 and later); allow \
-                them with `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run \
-                as root"
-            .into();
-    }
-    if host.unprivileged_clone == Some(0) {
-        return "allow user namespaces with `sudo sysctl -w kernel.unprivileged_userns_clone=1`, or \
-                run as root"
-            .into();
-    }
-    if host.user_namespaces_max == Some(0) || errno == Errno::ENOSPC {
-        return "no more user namespaces are allowed; raise the limit with \
-                `sudo sysctl -w user.max_user_namespaces=10000`"
-            .into();
-    }
-    "run as root, or ask who runs this machine to allow user namespaces; \
-     `schism doctor` tries each part alone"
-        .into()
+    let remedy = if errno == Errno::ENOSPC || host.user_namespaces_max == Some(0) {
+        "no more user namespaces are allowed; raise the limit with \
+         `sudo sysctl -w user.max_user_namespaces=10000`"
+    } else if host.unprivileged_clone == Some(0) {
+        "allow user namespaces with `sudo sysctl -w kernel.unprivileged_userns_clone=1`, or run as \
+         root"
+    } else if host.container {
+        "the container forbids namespaces; start it with `docker run --privileged`, or with \
+         `--security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+         --security-opt systempaths=unconfined`"
+    } else if host.apparmor_restricts == Some(1) {
+        "AppArmor keeps user namespaces from ordinary users (Ubuntu 24.04 and later); allow them \
+         with `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run as root"
+    } else {
+        "run as root, or ask who runs this machine to allow user namespaces; `schism doctor` tries \
+         each part alone"
+    };
+    remedy.into()
 }
 
 #[cfg(test)]
@@ -161,22 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn a_container_outranks_the_settings_of_the_machine_below_it() {
-        let host = Host {
-            apparmor_restricts: Some(1),
-            container: true,
-            user_namespaces_max: Some(0),
-            ..Host::default()
-        };
+    fn a_container_outranks_the_restriction_of_the_machine_below_it() {
+        let host = Host { apparmor_restricts: Some(1), container: true, ..Host::default() };
         let said = remedy(&host, Step::Unshare, Errno::EPERM);
         assert!(said.contains("--privileged"), "{said}");
     }
 
     #[test]
-    fn a_limit_of_zero_namespaces_is_named() {
-        let host = Host { user_namespaces_max: Some(0), ..Host::default() };
-        let said = remedy(&host, Step::Unshare, Errno::ENOSPC);
-        assert!(said.contains("user.max_user_namespaces"), "{said}");
+    fn a_limit_reached_is_named_even_in_a_container() {
+        let none_allowed = Host { user_namespaces_max: Some(0), ..Host::default() };
+        let container = Host { container: true, ..Host::default() };
+        for (host, errno) in [(none_allowed, Errno::EPERM), (container, Errno::ENOSPC)] {
+            let said = remedy(&host, Step::Unshare, errno);
+            assert!(said.contains("user.max_user_namespaces"), "{said}");
+        }
     }
 
     #[test]

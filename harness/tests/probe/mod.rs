@@ -11,9 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getuid};
 
 /// For the machine to do what it surely does.
@@ -136,6 +136,11 @@ impl Running {
         killpg(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
+    /// To the outermost process alone.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
+    }
+
     /// Waits for its end, with a deadline.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + DEADLINE;
@@ -149,11 +154,30 @@ impl Running {
     }
 }
 
-/// Beside the tests' own directory.
+/// Beside the tests' own directory. `cargo test --test …` does not build examples, and would run an
+/// old one without a word; so it must be younger than what it is made of.
 fn built() -> PathBuf {
+    const BUILD: &str = "build it first: cargo build -p harness --examples";
     let tests = std::env::current_exe().unwrap();
     let profile = tests.parent().and_then(Path::parent).unwrap();
     let program = profile.join("examples/sandbox_probe");
-    assert!(program.exists(), "build it first: cargo build -p harness --examples");
+    assert!(program.exists(), "no {}; {BUILD}", program.display());
+    let built = fs::metadata(&program).unwrap().modified().unwrap();
+    for source in ["src", "examples"] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+        assert!(youngest(&source) <= built, "{} is old; {BUILD}", program.display());
+    }
     program
+}
+
+/// When the youngest file below `folder` was changed.
+fn youngest(folder: &Path) -> SystemTime {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let changed = files.map(|path| {
+        if path.is_dir() {
+            return youngest(&path);
+        }
+        fs::metadata(&path).unwrap().modified().unwrap()
+    });
+    changed.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
