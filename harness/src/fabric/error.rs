@@ -10,6 +10,12 @@ use thiserror::Error;
 /// machine, never an outcome of the store.
 #[derive(Debug, Error)]
 pub enum FabricError {
+    /// Not in the sandbox.
+    #[error(
+        "failed to build the network: this process has not entered the sandbox, and the machine's \
+         own network is not ours to change"
+    )]
+    Outside,
     /// A link could not be made or changed.
     #[error(
         "failed to {doing}: {}\n  remedy: `schism doctor` tries each part of the network alone and \

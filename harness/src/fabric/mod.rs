@@ -42,7 +42,7 @@ use tokio::time::Instant;
 pub use error::FabricError;
 
 use crate::grudge::Grudge;
-use crate::sandbox::namespaces::new_network;
+use crate::sandbox::{self, namespaces::new_network};
 pub(crate) use cable::try_link_kinds;
 pub(crate) use filter::Filter;
 use rule::Pair;
@@ -75,9 +75,11 @@ pub struct Fabric {
 impl Fabric {
     /// Builds the network and returns once every node's place answers.
     ///
-    /// *Requires*: to be inside the sandbox (else it would build in the machine's own network), and
-    /// names without duplicates.
+    /// *Requires*: names without duplicates. Refused outside the sandbox.
     pub async fn build(nodes: &[String]) -> Result<Fabric, FabricError> {
+        if sandbox::inside().is_none() {
+            return Err(FabricError::Outside);
+        }
         if nodes.len() > NODES_MAX {
             return Err(FabricError::TooManyNodes { asked: nodes.len(), most: NODES_MAX });
         }
@@ -215,4 +217,15 @@ fn within_network<T: Send>(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machines_own_network_is_left_alone() {
+        let refused = Fabric::build(&["n1".to_owned()]).await.err();
+        assert!(matches!(refused, Some(FabricError::Outside)), "{refused:?}");
+    }
 }

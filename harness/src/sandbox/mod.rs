@@ -28,6 +28,7 @@ pub mod namespaces;
 mod refusal;
 mod warden;
 
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use refusal::remedy;
@@ -64,7 +65,16 @@ pub fn enter() -> Result<Inside, SandboxError> {
     let privilege = namespaces::Privilege::of_this_process();
     namespaces::unshare_run(privilege)?;
     let own_proc = warden::descend()?;
-    Ok(Inside { tier: format!("namespaces ({privilege})"), run, own_proc })
+    let inside = Inside { tier: format!("namespaces ({privilege})"), run, own_proc };
+    Ok(INSIDE.get_or_init(|| inside).clone())
+}
+
+static INSIDE: OnceLock<Inside> = OnceLock::new();
+
+/// The sandbox of this process, if it has entered one. Whatever changes links or rules asks first:
+/// outside, run by root, it would change the machine's own.
+pub fn inside() -> Option<&'static Inside> {
+    INSIDE.get()
 }
 
 /// A second thread would make `unshare` fail with a bare "invalid argument", and forks unsound.
