@@ -1,5 +1,6 @@
 //! The promises a workload can be held to, by the names of the checkers that judge them.
 
+use checker::{Activity, Checker, Convergence, Linearizability, LostWrites, StaleReads};
 use serde::{Deserialize, Serialize};
 
 /// A promise of a store to its clients; in YAML by the name of its checker.
@@ -7,11 +8,67 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Promise {
     /// Every operation takes effect at one moment between its invocation and its completion.
-    Linearizable,
+    #[serde(alias = "linearizable")]
+    Linearizability,
     /// A read shows what was acknowledged before it began, or something newer.
     StaleReads,
     /// What was acknowledged is there at the end, or was replaced by what came after it.
     LostWrites,
     /// Replicas that were left in peace hold the same.
     Convergence,
+}
+
+/// What the keys of a workload hold; a promise may mean something else for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Datatype {
+    Register,
+    Set,
+}
+
+/// The judges of `promises` over the keys of `keyspace`, each of which has `replicas` copies. Before
+/// them stands the one that asks whether there was anything to judge.
+pub(crate) fn panel(
+    promises: &[Promise],
+    datatype: Datatype,
+    keyspace: &str,
+    replicas: usize,
+) -> Vec<Box<dyn Checker>> {
+    let activity: Box<dyn Checker> = Box::new(Activity::new(keyspace));
+    let judges = promises.iter().map(|promise| promise.judge(datatype, keyspace, replicas));
+    std::iter::once(activity).chain(judges).collect()
+}
+
+impl Promise {
+    fn judge(self, datatype: Datatype, keyspace: &str, replicas: usize) -> Box<dyn Checker> {
+        match (self, datatype) {
+            (Promise::Linearizability, Datatype::Register) => {
+                Box::new(Linearizability::register(keyspace))
+            }
+            (Promise::Linearizability, Datatype::Set) => Box::new(Linearizability::set(keyspace)),
+            (Promise::StaleReads, _) => Box::new(StaleReads::new(keyspace)),
+            (Promise::LostWrites, _) => Box::new(LostWrites::new(keyspace)),
+            (Promise::Convergence, _) => {
+                Box::new(Convergence::new(keyspace).with_replicas(replicas))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_is_known_by_the_name_of_its_checker() {
+        use Promise::{Convergence, Linearizability, LostWrites, StaleReads};
+        let promises = [Linearizability, StaleReads, LostWrites, Convergence];
+        let written = promises.map(|promise| serde_yaml::to_string(&promise).unwrap());
+        for datatype in [Datatype::Register, Datatype::Set] {
+            let names: Vec<_> =
+                panel(&promises, datatype, "k", 3).iter().map(|judge| judge.name()).collect();
+            let written: Vec<_> = written.iter().map(|name| name.trim()).collect();
+            assert_eq!(names[0], "activity");
+            assert_eq!(names[1..], written);
+        }
+    }
 }

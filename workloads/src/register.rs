@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use checker::{Event, Function, Kind, Value};
+use checker::{Checker, Event, Function, Kind, Value};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use crate::elements::integer;
 use crate::generator::{Generator, Invocation};
 use crate::keys::ActiveKeys;
 use crate::options::{self, OptionsError};
-use crate::promise::Promise;
+use crate::promise::{Datatype, Promise, panel};
 use crate::resp_client::{Answer, Protocol, RespConnector, Step, garbled, read_replica, unknown};
 use crate::workload::{Workload, replica_reads};
 
@@ -53,14 +53,14 @@ pub struct RegisterOptions {
 
 impl Default for RegisterOptions {
     fn default() -> RegisterOptions {
-        use Promise::{Convergence, Linearizable, LostWrites, StaleReads};
+        use Promise::{Convergence, Linearizability, LostWrites, StaleReads};
         RegisterOptions {
             keyspace: "register".into(),
             keys: 8,
             ops_per_key: 200,
             infos_per_key: 10,
             read_ratio: 0.5,
-            checkers: vec![Linearizable, StaleReads, LostWrites, Convergence],
+            checkers: vec![Linearizability, StaleReads, LostWrites, Convergence],
         }
     }
 }
@@ -105,6 +105,10 @@ impl Workload for Register {
 
     fn final_reads(&self, keys: &[String]) -> Vec<Invocation> {
         replica_reads(&self.0.keyspace, keys)
+    }
+
+    fn checkers(&self, replicas: usize) -> Vec<Box<dyn Checker>> {
+        panel(&self.0.checkers, Datatype::Register, &self.0.keyspace, replicas)
     }
 }
 

@@ -17,7 +17,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use checker::{Event, Function, Value};
+use checker::{Checker, Event, Function, Value};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use crate::elements;
 use crate::generator::{Generator, Invocation};
 use crate::keys::ActiveKeys;
 use crate::options::{self, OptionsError};
-use crate::promise::Promise;
+use crate::promise::{Datatype, Promise, panel};
 use crate::resp_client::{
     Answer, Protocol, RespConnector, Step, garbled, read_replica, union, unknown, versioned,
 };
@@ -101,6 +101,10 @@ impl Workload for Set {
 
     fn final_reads(&self, keys: &[String]) -> Vec<Invocation> {
         replica_reads(&self.0.keyspace, keys)
+    }
+
+    fn checkers(&self, replicas: usize) -> Vec<Box<dyn Checker>> {
+        panel(&self.0.checkers, Datatype::Set, &self.0.keyspace, replicas)
     }
 }
 

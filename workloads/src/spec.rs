@@ -89,9 +89,10 @@ mod tests {
 
     #[test]
     fn checkers_are_chosen_by_name() {
-        let specs = parse("workloads:\n  - register: { checkers: [stale-reads] }\n").unwrap();
+        let yaml = "workloads:\n  - register: { checkers: [stale-reads, linearizable] }\n";
+        let specs = parse(yaml).unwrap();
         let WorkloadSpec::Register(options) = &specs[0] else { panic!("{specs:?}") };
-        assert_eq!(options.checkers, [Promise::StaleReads]);
+        assert_eq!(options.checkers, [Promise::StaleReads, Promise::Linearizability]);
     }
 
     #[test]
@@ -99,7 +100,8 @@ mod tests {
         let refused = refusal("workloads:\n  - register:\n      checkers: [lineariseable]\n");
         for part in [
             "`lineariseable`",
-            "`linearizable`, `stale-reads`, `lost-writes`, `convergence`",
+            "`linearizability`, ",
+            "`stale-reads`, `lost-writes`, `convergence`",
             "line 3",
         ] {
             assert!(refused.contains(part), "{refused}");
