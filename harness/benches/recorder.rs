@@ -7,7 +7,8 @@
 //! would be the bottleneck of what it measures.
 //!
 //! Each round also drives the same clients without a recorder; the ratio of the two is the price of
-//! recording, and holds on another machine, or on a busy one, where the absolute numbers do not.
+//! recording, and holds on another machine, or on a busy one, where the absolute numbers do not. So
+//! does the processor time that the recording process takes an operation.
 #![expect(clippy::print_stdout, reason = "what a benchmark prints is its result")]
 
 use std::io::{BufRead, BufReader};
@@ -44,21 +45,37 @@ fn main() -> std::io::Result<()> {
     let (server, address) = start_server()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let rates: Vec<(f64, f64)> = (0..rounds)
-        .map(|round| {
-            let bare = runtime.block_on(bare_round(address, length));
-            let recorded = runtime.block_on(recorded_round(address, length));
-            println!("round {round}: recorded {recorded:>8.0} op/s, bare {bare:>8.0} op/s");
-            (recorded, bare)
-        })
-        .collect();
+    let mut rates = Vec::new();
+    for round in 0..rounds {
+        let bare = runtime.block_on(bare_round(address, length));
+        let before = processor_seconds()?;
+        let (operations, seconds) = runtime.block_on(recorded_round(address, length));
+        let micros = (processor_seconds()? - before) * 1e6 / operations;
+        let recorded = operations / seconds;
+        println!(
+            "round {round}: recorded {recorded:>8.0} op/s, {micros:>5.1} us each, bare {bare:>8.0} op/s"
+        );
+        rates.push((recorded, bare, micros));
+    }
     drop(server);
-    let recorded = median(rates.iter().map(|(recorded, _)| *recorded));
-    let ratio = median(rates.iter().map(|(recorded, bare)| recorded / bare));
+    let recorded = median(rates.iter().map(|(recorded, ..)| *recorded));
+    let ratio = median(rates.iter().map(|(recorded, bare, _)| recorded / bare));
+    let micros = median(rates.iter().map(|(.., micros)| *micros));
     println!(
-        "median of {rounds}: {recorded:.0} recorded op/s, {ratio:.2} of the same without recorder"
+        "median of {rounds}: {recorded:.0} recorded op/s, {micros:.1} us of processor time each, \
+         {ratio:.2} of the same without recorder"
     );
     Ok(())
+}
+
+/// Processor time this process took so far, all threads, user and system: fields 14 and 15 of
+/// proc(5)'s stat, in hundredths of a second.
+fn processor_seconds() -> std::io::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, after_name) = stat.rsplit_once(") ").unwrap_or_default();
+    let ticks =
+        after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    Ok(ticks.sum::<f64>() / 100.0)
 }
 
 fn median(numbers: impl Iterator<Item = f64>) -> f64 {
@@ -67,8 +84,8 @@ fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// Operations a second through workers and recorder, into a file.
-async fn recorded_round(address: SocketAddr, length: Duration) -> f64 {
+/// Operations through workers and recorder, into a file, and the seconds they took.
+async fn recorded_round(address: SocketAddr, length: Duration) -> (f64, f64) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let clock = Clock::start();
     let recorder = Recorder::create(&dir.path().join("history.jsonl"), clock).expect("a new file");
@@ -95,7 +112,7 @@ async fn recorded_round(address: SocketAddr, length: Duration) -> f64 {
     }
     let tally = recorder.finish().expect("the history is synced");
     assert_eq!(tally.invoked, tally.ok, "the echo server answers everything");
-    tally.ok as f64 / clock.elapsed().as_secs_f64()
+    (tally.ok as f64, clock.elapsed().as_secs_f64())
 }
 
 /// Operations a second of the same clients and generator, nothing recorded.
