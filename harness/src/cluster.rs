@@ -215,8 +215,8 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
 fn last_words(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(3).collect();
-    match lines.is_empty() {
-        true => format!("{} is empty", log.display()),
-        false => lines.into_iter().rev().collect::<Vec<_>>().join(" / "),
+    if lines.is_empty() {
+        return format!("{} is empty", log.display());
     }
+    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
 }

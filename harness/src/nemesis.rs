@@ -129,7 +129,7 @@ impl Nemesis {
             Act::Partition(grudge) => Some(grudge),
             Act::Kill(_) | Act::Pause(_) => None,
         });
-        grudges.fold(Grudge::default(), |all, grudge| all.union(grudge))
+        grudges.fold(Grudge::none(), Grudge::union)
     }
 
     fn record(&self, kind: Kind, f: &str, note: Note) -> Result<()> {

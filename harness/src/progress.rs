@@ -51,7 +51,7 @@ impl Progress {
 
     /// A new phase begins.
     pub fn phase(&self, name: &str) {
-        self.lock().phase = name.to_owned();
+        name.clone_into(&mut self.lock().phase);
         self.write_line();
     }
 
@@ -67,27 +67,22 @@ impl Progress {
 
     /// Something the user should know before the verdict.
     pub fn note(&self, text: &str) {
-        self.write(&format!("{}note: {text}\n", self.clear()));
+        write(&format!("{}note: {text}\n", self.clear()));
     }
 
     /// Leaves the terminal as it was.
     pub fn done(&self) {
-        self.write(self.clear());
+        write(self.clear());
     }
 
     fn write_line(&self) {
         let line = self.lock().line(self.start, self.planned_faults);
         let end = if self.terminal { "" } else { "\n" };
-        self.write(&format!("{}{line}{end}", self.clear()));
+        write(&format!("{}{line}{end}", self.clear()));
     }
 
     fn clear(&self) -> &'static str {
         if self.terminal { "\r\x1b[2K" } else { "" }
-    }
-
-    fn write(&self, text: &str) {
-        // A progress line that cannot be written is no reason to lose a run.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -98,6 +93,11 @@ impl Progress {
 /// Operations that have ended, one way or another.
 fn completed(tally: &Tally) -> u64 {
     tally.ok + tally.fail + tally.info
+}
+
+/// A progress line that cannot be written is no reason to lose a run.
+fn write(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 impl State {

@@ -154,8 +154,13 @@ fn a_run_of_an_ordinary_user_killed_at_any_moment_leaves_nothing() {
     if getuid().is_root() {
         strike_at_moments_spread_over_a_run(Some(NOBODY));
     } else {
-        eprintln!("skipped: this user is an ordinary one, and the other test is theirs");
+        skipped();
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
+fn skipped() {
+    eprintln!("skipped: this user is an ordinary one, and the other test is theirs");
 }
 
 #[test]

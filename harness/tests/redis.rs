@@ -26,6 +26,7 @@ fn loopback(last: u8) -> String {
     format!("127.{}.{}.{last}", (pid >> 8) & 0xff, pid & 0xff)
 }
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
 fn tools() -> bool {
     let found = Command::new("redis-benchmark").arg("--version").output().is_ok();
     if !found {
@@ -110,12 +111,12 @@ fn a_cluster_serves_redis_cli_and_redis_benchmark() {
         return;
     }
     let home = tempfile::tempdir().expect("a scratch directory");
-    let members: String = (11..14)
-        .map(|last| {
-            let ip = loopback(last);
-            format!("  - {{ node: n{last}, client: \"{ip}:7000\", peer: \"{ip}:7001\" }}\n")
-        })
-        .collect();
+    let member = |last| {
+        let ip = loopback(last);
+        format!("  - {{ node: n{last}, client: \"{ip}:7000\", peer: \"{ip}:7001\" }}\n")
+    };
+    let members: Vec<String> = (11..14).map(member).collect();
+    let members = members.concat();
     let nodes: Vec<Node> = (11..14)
         .map(|last| {
             let config = format!(

@@ -87,8 +87,6 @@ pub(crate) fn judge_and_render(
 
 /// Colours for a terminal that has not asked for plain text.
 fn paint() -> Paint {
-    match std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        true => Paint::Ansi,
-        false => Paint::Plain,
-    }
+    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if wanted { Paint::Ansi } else { Paint::Plain }
 }

@@ -93,9 +93,10 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8, Failure> {
 
 /// Carries out the plan of an earlier run.
 pub(crate) fn replay(arguments: &ReplayArguments) -> Result<u8, Failure> {
-    let path = match arguments.plan.is_dir() {
-        true => RunDirectory::open(&arguments.plan).map_err(Failure::usage)?.plan(),
-        false => arguments.plan.clone(),
+    let path = if arguments.plan.is_dir() {
+        RunDirectory::open(&arguments.plan).map_err(Failure::usage)?.plan()
+    } else {
+        arguments.plan.clone()
     };
     let plan = read_plan(&path)?;
     let repeat = format!("{} replay {}", command_name(), arguments.plan.display());
