@@ -71,11 +71,9 @@ pub(crate) fn processes_of(run: &str) -> Vec<Survivor> {
     let mut found: Vec<Survivor> = pids()
         .filter(|&pid| run_of(pid).is_some_and(|its| its == run))
         .filter_map(|pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            let (state, parent) = (fields.next()?, fields.next()?.parse().ok()?);
+            let parent = parent_if_alive(pid)?;
             let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-            (state != "Z").then(|| Survivor { pid, parent, command: command.replace('\0', " ") })
+            Some(Survivor { pid, parent, command: command.replace('\0', " ") })
         })
         .collect();
     found.sort_by_key(|survivor| survivor.pid);
@@ -108,6 +106,15 @@ fn pids() -> impl Iterator<Item = u32> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
+/// The parent of a process, unless that is dead. The dead hold nothing but their exit status, until
+/// their parent takes it; if that was killed as well, until the machine's own init gets round to it.
+fn parent_if_alive(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let (state, parent) = (fields.next()?, fields.next()?);
+    if state == "Z" { None } else { parent.parse().ok() }
+}
+
 /// The mark of a process, if it has one and we may read it.
 fn run_of(pid: u32) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
@@ -118,7 +125,7 @@ fn run_of(pid: u32) -> Option<String> {
 
 fn namespaces() -> BTreeMap<String, BTreeSet<u32>> {
     let mut holders: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for pid in pids() {
+    for pid in pids().filter(|&pid| parent_if_alive(pid).is_some()) {
         for folder in ["ns", "fd"] {
             let links = links_in(&PathBuf::from(format!("/proc/{pid}/{folder}")));
             for name in links.into_iter().filter(|link| link.contains(":[") && is_namespace(link)) {
