@@ -63,9 +63,9 @@ impl Warp {
         for gap in gaps {
             reached.push(reached[reached.len() - 1] + gap);
         }
-        // What may yet happen needs room to the right of the last event to run out of the picture.
+        // What may yet happen needs room to run out of the picture; other labels need some too.
         let open = layout.rows.iter().any(|row| row.to.is_none());
-        let room = if open { 1.6 } else { 0.2 };
+        let room = if open { 1.6 } else { 0.9 };
         let whole = (reached[reached.len() - 1] + room).max(4.0);
         let place = |along: f64| LEFT + along / whole * (RIGHT_EDGE - LEFT);
         Warp { knots: moments.into_iter().zip(reached.into_iter().map(place)).collect() }
@@ -215,7 +215,7 @@ fn draw_axis(svg: &mut Svg, warp: &Warp, origin: u64, y: f64) {
     for (moment, x) in &warp.knots {
         svg.line("axis", (*x, y), (*x, y + 4.0));
         let words = match moment - origin {
-            0 => format!("{} s", quantity::seconds(origin)),
+            0 => format!("{} ms", quantity::milliseconds(origin)),
             since => format!("+{}", quantity::microseconds(since.div_ceil(1000))),
         };
         let half = words.chars().count() as f64 * LETTER / 2.0;
