@@ -20,7 +20,7 @@ const TOP: f64 = 26.0;
 const ROW: f64 = 40.0;
 const BAR: f64 = 14.0;
 const BELOW: f64 = 34.0;
-const LETTER: f64 = 7.4;
+const LETTER: f64 = 7.9;
 const LONGEST_LABEL: usize = 44;
 
 /// A monotone way from moments to places, straight between the events of the witness.
