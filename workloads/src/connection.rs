@@ -56,6 +56,11 @@ impl Connection {
         !self.broken
     }
 
+    /// Lets no other request follow: the last reply was one its request cannot have.
+    pub fn give_up(&mut self) {
+        self.broken = true;
+    }
+
     /// Sends a request and returns its reply. An error reply is a trouble too.
     pub async fn request(&mut self, arguments: &[impl AsRef<[u8]>]) -> Result<Reply, Trouble> {
         if self.broken {

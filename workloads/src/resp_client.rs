@@ -69,11 +69,15 @@ impl<P: Protocol> Connector for RespConnector<P> {
 impl<P: Protocol> Client for RespClient<P> {
     fn invoke<'a>(&'a mut self, invocation: &'a Invocation) -> BoxFuture<'a, Completion> {
         Box::pin(async move {
-            match P::speak(&mut self.connection, invocation).await {
-                Ok((value, version)) => Completion::Ok(value, version),
-                Err(Step::Reading(trouble)) => classify(&Function::Read, &trouble),
-                Err(Step::Acting(trouble)) => classify(&invocation.f, &trouble),
+            let (f, trouble) = match P::speak(&mut self.connection, invocation).await {
+                Ok((value, version)) => return Completion::Ok(value, version),
+                Err(Step::Reading(trouble)) => (&Function::Read, trouble),
+                Err(Step::Acting(trouble)) => (&invocation.f, trouble),
+            };
+            if !trouble.leaves_in_step() {
+                self.connection.give_up();
             }
+            classify(f, &trouble)
         })
     }
 

@@ -117,10 +117,10 @@ async fn each_error_word_ends_a_write_as_the_table_says_and_keeps_the_connection
 #[tokio::test]
 async fn a_reply_that_cannot_be_ends_the_connection_and_proves_nothing() {
     for reply in [":1\r\n", "!?\r\n", "+OK\r\n+OK\r\n", "$-1\r\n"] {
-        let (completion, _) = ends(&register(), &write(1), reply).await;
-        assert!(is_info(&completion), "{reply:?}: {completion:?}");
+        let (completion, usable) = ends(&register(), &write(1), reply).await;
+        assert!(is_info(&completion) && !usable, "{reply:?}: {completion:?}");
     }
-    for reply in ["!?\r\n", "+OK\r\n+OK\r\n"] {
+    for reply in [":1\r\n", "!?\r\n", "+OK\r\n+OK\r\n"] {
         let (completion, usable) = ends(&register(), &read(), reply).await;
         assert!(is_fail(&completion) && !usable, "{reply:?}: {completion:?}");
     }
