@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use checker::Verdict;
 use clap::{Parser, Subcommand};
 
+use crate::suite::SuiteError;
+
 /// Wrong usage: nothing was run.
 pub const WRONG_USAGE: u8 = 254;
 /// The harness failed: nothing was judged.
@@ -103,9 +105,19 @@ pub fn main() -> u8 {
         Some(Command::Node(arguments)) => node::node(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        say_error(&format!("error: {:#}", failure.error));
+        say_error(&failure.to_string());
         failure.code
     })
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.error.downcast_ref::<SuiteError>() {
+            // It draws itself, with the line.
+            Some(drawn) => write!(f, "{drawn}"),
+            None => write!(f, "error: {:#}", self.error),
+        }
+    }
 }
 
 /// The exit code of a verdict.
