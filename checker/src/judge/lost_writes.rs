@@ -21,6 +21,7 @@ use crate::event::Function;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
+use crate::model::Call;
 use crate::operation::Operation;
 use crate::replica::Replicas;
 use crate::source::Sources;
@@ -71,6 +72,9 @@ fn is_set(operations: &[&Operation]) -> bool {
 }
 
 fn judge(operations: &[&Operation], replicas: &Replicas<'_>) -> Judgement {
+    if let Some(why) = Call::unknown(operations) {
+        return Judgement::Open(why);
+    }
     let sources = Sources::of(operations);
     // One anomaly of each name for a key: the first copy that shows it.
     let mut anomalies = BTreeMap::<String, Anomaly>::new();

@@ -12,6 +12,7 @@ use crate::event::Value;
 use crate::finding::{Anomaly, Checker, Finding, Verdict};
 use crate::history::History;
 use crate::keyspace::Keyspace;
+use crate::model::Call;
 use crate::operation::Operation;
 use crate::prose::{Cast, count, ms};
 use crate::staleness::{Stale, stale_reads};
@@ -42,10 +43,12 @@ impl Checker for StaleReads {
             if here == 0 {
                 continue;
             }
-            let found = stale_reads(&operations);
-            let judgement = match found.first() {
-                None => Judgement::Kept,
-                Some(first) => Judgement::Broken(vec![explain(first, &operations)]),
+            let unknown = Call::unknown(&operations);
+            let found = if unknown.is_none() { stale_reads(&operations) } else { Vec::new() };
+            let judgement = match (unknown, found.first()) {
+                (Some(why), _) => Judgement::Open(why),
+                (None, None) => Judgement::Kept,
+                (None, Some(first)) => Judgement::Broken(vec![explain(first, &operations)]),
             };
             judged.push((key.to_owned(), operations.len(), judgement));
             stale.extend(found);

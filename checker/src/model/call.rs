@@ -27,9 +27,14 @@ impl Call {
             (Function::Read, _) => Ok(operation.reply().cloned().map(Call::Read)),
             (Function::ReadReplica, _) => Ok(None),
             (Function::Add | Function::Other(_), _) => {
-                Err(format!("the function {} is unknown", operation.f))
+                Err(format!("what {} does is unknown", operation.f))
             }
         }
+    }
+
+    /// Why no model can explain `operations`, where it cannot: one of them may have done anything.
+    pub(crate) fn unknown(operations: &[&Operation]) -> Option<String> {
+        operations.iter().find_map(|operation| Call::of(operation).err())
     }
 
     /// The value this update leaves behind; nothing for a read.

@@ -1,4 +1,8 @@
 //! A set that only grows: a read returns everything added so far.
+//!
+//! It is not judged element by element, although that is sound for a set asked about one element at
+//! a time: a read of the whole set ties the elements together, and two reads that each miss what the
+//! other shows are wrong although every element alone is right.
 
 use std::collections::BTreeSet;
 

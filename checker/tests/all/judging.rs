@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use crate::support::{Plan, Shape, Story, history, interleave, rng};
 use checker::{
     Activity, Budget, Checker, Convergence, Event, Faults, Finding, History, Linearizability,
-    StaleReads, Verdict, check_all, for_history,
+    LostWrites, StaleReads, Verdict, check_all, for_history,
 };
 
 fn parse(text: &str) -> History {
@@ -180,6 +180,20 @@ fn a_keyspace_nobody_was_served_in_is_unknown() {
     let history = recorded("register-in-order.valid");
     assert_eq!(Activity::new("register").check(&history).verdict, Verdict::Valid);
     assert_eq!(Activity::new("set").check(&history).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn what_may_have_done_anything_leaves_a_key_unknown() {
+    let history = recorded("register-unknown-function.unknown");
+    let judges: [Box<dyn Checker>; 3] = [
+        Box::new(Linearizability::register("register")),
+        Box::new(StaleReads::new("register")),
+        Box::new(LostWrites::new("register")),
+    ];
+    for finding in check_all(&history, &judges) {
+        assert_eq!(finding.verdict, Verdict::Unknown, "{finding:?}");
+        assert!(finding.summary.contains("what cas does is unknown"), "{finding:?}");
+    }
 }
 
 #[test]
