@@ -1,6 +1,6 @@
 //! All events of a run in real-time order, invocations paired with their completions.
 //!
-//! A history is well-formed by construction: whatever breaks the rules of [`crate::pairing`] is
+//! A history is well-formed by construction: whatever breaks the rules of the `pairing` module is
 //! refused with its line, because a checker that guesses what a recorder meant proves nothing.
 //! An empty file is an empty history; a last line cut short is told apart from a malformed one, for
 //! it is what a recorder leaves that was killed in the middle of a line.

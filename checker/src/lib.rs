@@ -16,7 +16,7 @@
 //! judge::Faults, Activity   was there anything to survive, and to judge?
 //! ```
 //!
-//! Read [`cluster`] first for what a register with unique values can do wrong, then [`search`] for
+//! Read `cluster` first for what a register with unique values can do wrong, then [`search`] for
 //! everything else.
 
 mod cluster;
