@@ -31,7 +31,14 @@
 
 pub mod command;
 pub mod config;
+pub mod coordinator;
 pub mod engine;
+pub mod gossip;
+pub mod handoff;
+pub mod hint;
+pub mod layout;
+pub mod membership;
+pub mod merkle;
 pub mod peer;
 pub mod resp;
 pub mod server;

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use crate::peer::CallError;
+use crate::ring::NodeId;
+
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -23,19 +26,20 @@ pub enum Failure {
     Relayed(String),
 }
 
-/// What was needed, what was reached, and who said no.
+/// What was needed and reached, and why who said no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortfall {
-    /// What needed a quorum.
-    pub action: &'static str,
-    /// Replies it needed.
-    pub needed: usize,
-    /// Of so many replicas.
-    pub replicas: usize,
-    /// Replies it got.
-    pub reached: usize,
+    /// The quorum in words: `read needs 2 of 3, 1 replied: n2; refused: n1, n3`.
+    pub quorum: String,
     /// Who did not reply, and why.
-    pub missing: Vec<(String, String)>,
+    pub missing: Vec<(NodeId, CallError)>,
+}
+
+impl Shortfall {
+    /// What `quorum` lacks.
+    pub fn new(quorum: &impl fmt::Display, missing: &[(NodeId, CallError)]) -> Shortfall {
+        Shortfall { quorum: quorum.to_string(), missing: missing.to_vec() }
+    }
 }
 
 impl Failure {
@@ -78,9 +82,8 @@ impl fmt::Display for Failure {
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shortfall { action, needed, replicas, reached, missing } = self;
-        write!(f, "{action} needs {needed} of {replicas} replicas, reached {reached}")?;
-        for (place, (node, why)) in missing.iter().enumerate() {
+        f.write_str(&self.quorum)?;
+        for (place, (node, why)) in self.missing.iter().enumerate() {
             write!(f, "{} {node}: {why}", if place == 0 { ";" } else { "," })?;
         }
         Ok(())
@@ -92,19 +95,20 @@ mod tests {
     use super::*;
 
     fn shortfall() -> Shortfall {
-        let missing = vec![
-            ("n2".to_owned(), "not connected".to_owned()),
-            ("n3".to_owned(), "no answer in time".to_owned()),
-        ];
-        Shortfall { action: "the write", needed: 2, replicas: 3, reached: 1, missing }
+        let [n1, n2, n3] = ["n1", "n2", "n3"].map(|name| NodeId::new(name).unwrap());
+        let mut quorum = crate::quorum::ReadQuorum::new([n1.clone(), n2.clone(), n3.clone()], 2);
+        quorum.add(&n1, None);
+        quorum.refuse(&n2);
+        quorum.refuse(&n3);
+        Shortfall::new(&quorum, &[(n2, CallError::NotConnected), (n3, CallError::Late)])
     }
 
     #[test]
     fn a_shortfall_says_needed_reached_and_who_refused() {
         assert_eq!(
             Failure::Unavailable(shortfall()).to_string(),
-            "UNAVAILABLE the write needs 2 of 3 replicas, reached 1; n2: not connected, \
-             n3: no answer in time"
+            "UNAVAILABLE read needs 2 of 3, 1 replied: n1; refused: n2, n3; \
+             n2: not connected, n3: no answer in time"
         );
     }
 

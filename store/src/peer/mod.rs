@@ -18,7 +18,9 @@ pub mod frame;
 mod link;
 mod listener;
 pub mod message;
+mod peers;
 mod pending;
 
 pub use link::{CallError, Link, Timing};
 pub use listener::{Handler, listen};
+pub use peers::Peers;

@@ -1,0 +1,210 @@
+//! Hinted handoff: writes kept on disk for nodes that missed them, and the loop that brings them.
+//!
+//! What is kept and in what order is decided in [`HintQueue`]; here it is made durable and sent. The
+//! engine makes batches durable in order, so a hint is never removed before it was put. After a
+//! restart the queue is filled again from the disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Batch, Engine, EngineError};
+use crate::gossip::View;
+use crate::hint::{Hint, HintId, HintQueue};
+use crate::layout;
+use crate::peer::Peers;
+use crate::peer::message::{Answer, Ask, ReplicaWrite};
+use crate::ring::NodeId;
+use crate::stats::Stats;
+use crate::version::Record;
+
+/// Between looks at who has returned.
+const TICK: Duration = Duration::from_millis(100);
+/// For one hint to be acknowledged.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Hints on their way to one owner at once.
+const WINDOW: usize = 32;
+/// Hints taken from the queue in one go.
+const ROUND: usize = 512;
+
+/// The hints of this node, durable.
+pub struct Hints {
+    engine: Arc<dyn Engine>,
+    stats: Arc<Stats>,
+    // A plain lock: held for a decision and a hand-over to the engine, never across an await.
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    queue: HintQueue,
+    /// Where each hint lies on disk.
+    stored: HashMap<HintId, Bytes>,
+    /// Of the next hint on disk; rises over restarts, so that hints keep their order.
+    sequence: u64,
+}
+
+impl Hints {
+    /// The hints in `engine` for these `owners`, in the order they were taken.
+    pub fn open(
+        engine: Arc<dyn Engine>,
+        stats: Arc<Stats>,
+        owners: impl IntoIterator<Item = NodeId>,
+        limit_bytes: usize,
+    ) -> Result<Hints, EngineError> {
+        let mut kept =
+            Kept { queue: HintQueue::new(limit_bytes), stored: HashMap::new(), sequence: 0 };
+        for owner in owners {
+            kept.load(&*engine, &owner)?;
+        }
+        Ok(Hints { engine, stats, kept: Mutex::new(kept) })
+    }
+
+    /// Keeps `record` for `owner`, if there is room.
+    pub fn take(&self, owner: &NodeId, key: &Bytes, record: &Record) {
+        let hint = Hint { owner: owner.clone(), key: key.clone(), record: record.clone() };
+        let value = encode(&hint);
+        let mut kept = self.lock();
+        let Some(id) = kept.queue.take(hint) else {
+            self.stats.hints_dropped.add();
+            return;
+        };
+        self.stats.hints_taken.add();
+        let stored = layout::hint(owner.as_str(), kept.sequence);
+        kept.sequence += 1;
+        kept.stored.insert(id, stored.clone());
+        self.write(stored, Some(value));
+    }
+
+    /// How many are kept.
+    pub fn pending(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Nodes for whom hints are kept, ascending.
+    pub fn owners(&self) -> Vec<NodeId> {
+        self.lock().queue.owners().cloned().collect()
+    }
+
+    /// The first hints of `owner`, in order.
+    fn first(&self, owner: &NodeId) -> Vec<(HintId, Hint)> {
+        let kept = self.lock();
+        kept.queue.of(owner).take(ROUND).map(|(id, hint)| (id, hint.clone())).collect()
+    }
+
+    fn acknowledge(&self, owner: &NodeId, id: HintId) {
+        let mut kept = self.lock();
+        if kept.queue.acknowledge(owner, id) {
+            let stored = kept.stored.remove(&id).expect("every kept hint lies somewhere");
+            self.write(stored, None);
+            self.stats.hints_replayed.add();
+        }
+    }
+
+    fn write(&self, stored: Bytes, value: Option<Bytes>) {
+        let told = Box::new(|result: Result<(), EngineError>| {
+            if let Err(error) = result {
+                tracing::error!("failed to keep hints: {error}");
+            }
+        });
+        self.engine.write(Batch { entries: vec![(stored, value)] }, told);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn load(&mut self, engine: &dyn Engine, owner: &NodeId) -> Result<(), EngineError> {
+        let mut from = layout::hint(owner.as_str(), 0);
+        loop {
+            let page = engine.scan(&from, ROUND)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            from = layout::after(last);
+            for (stored, value) in page {
+                let Some(sequence) = layout::hint_sequence(owner.as_str(), &stored) else {
+                    return Ok(());
+                };
+                self.sequence = self.sequence.max(sequence + 1);
+                match decode(owner, value).and_then(|hint| self.queue.take(hint)) {
+                    Some(id) => drop(self.stored.insert(id, stored)),
+                    None => tracing::warn!("left out a hint for {owner} that cannot be kept"),
+                }
+            }
+        }
+    }
+}
+
+fn encode(hint: &Hint) -> Bytes {
+    let record = hint.record.encode();
+    let mut value = BytesMut::with_capacity(4 + hint.key.len() + record.len());
+    value.put_u32(u32::try_from(hint.key.len()).expect("keys are within the limit of a pair"));
+    value.put_slice(&hint.key);
+    value.put_slice(&record);
+    value.freeze()
+}
+
+fn decode(owner: &NodeId, mut value: Bytes) -> Option<Hint> {
+    let length = value.try_get_u32().ok()? as usize;
+    if length > value.len() {
+        return None;
+    }
+    let key = value.split_to(length);
+    Some(Hint { owner: owner.clone(), key, record: Record::decode(&value).ok()? })
+}
+
+/// Brings hints to their owners until `shutdown`.
+pub async fn run(
+    hints: Arc<Hints>,
+    view: Arc<View>,
+    peers: Arc<Peers>,
+    shutdown: CancellationToken,
+) {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let rounds = async {
+        loop {
+            tick.tick().await;
+            let owners = hints.owners();
+            let present = owners.iter().filter(|node| view.is_up(node) && peers.is_connected(node));
+            futures_util::future::join_all(present.map(|node| replay(&hints, &peers, node))).await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = rounds => {}
+    }
+}
+
+/// Sends hints of `owner` in order, a window at a time, until none is left or one fails.
+async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
+    loop {
+        let round = hints.first(owner);
+        if round.is_empty() {
+            return;
+        }
+        let sent = stream::iter(round).map(|(id, Hint { key, record, .. })| async move {
+            let ask = Ask::Write(ReplicaWrite { key, record: record.encode() });
+            (id, peers.call(owner, ask, Instant::now() + PATIENCE).await)
+        });
+        let mut sent = sent.buffered(WINDOW);
+        while let Some((id, result)) = sent.next().await {
+            match result {
+                Ok(Answer::Done(_)) => hints.acknowledge(owner, id),
+                Ok(other) => {
+                    tracing::warn!("{owner} answered a hint with {other:?}");
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!("replay of hints to {owner} paused: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
