@@ -1,0 +1,178 @@
+//! What this node answers to clients: commands in, replies out.
+//!
+//! A command that names several keys is one request a key, under way together; no client may take
+//! `MSET` for a transaction. If some of its keys were written and others not, the reply is
+//! `UNCERTAIN`, whatever became of the others.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+use super::info::Info;
+use crate::command::{Command, Level};
+use crate::coordinator::{Change, Coordinator, Failure};
+use crate::resp::Reply;
+use crate::server::Service;
+use crate::version::{Context, Record};
+
+/// Keys of one command under way at once.
+const WINDOW: usize = 64;
+
+/// Answers clients.
+pub(super) struct Front {
+    pub(super) coordinator: Arc<Coordinator>,
+    pub(super) info: Info,
+}
+
+impl Service for Front {
+    async fn execute(&self, command: Command) -> Reply {
+        self.coordinator.stats.commands.add();
+        self.answer(command).await.unwrap_or_else(|failure| Reply::Error(failure.to_string()))
+    }
+}
+
+impl Front {
+    async fn answer(&self, command: Command) -> Result<Reply, Failure> {
+        Ok(match command {
+            Command::Get { keys, many } => self.get(keys, many).await?,
+            Command::Set { pairs } => self.set(pairs).await?,
+            Command::Delete { keys } => self.delete(keys).await?,
+            Command::Exists { keys } => {
+                let held = self.read_all(keys).await?;
+                let count = held.iter().filter(|record| greatest(record.as_ref()).is_some()).count();
+                integer(count)
+            }
+            Command::KvGet { key, r } => self.kv_get(key, r).await?,
+            Command::KvPut { key, value, context, r, w } => {
+                let context = context.unwrap_or_default();
+                let change = Change { value, context, r, w };
+                text(self.coordinator.write(key, change).await?.to_text())
+            }
+            Command::KvReplica { key } => {
+                let own = self.coordinator.own_copy(&key)?;
+                let version = own.as_ref().map(Record::version).unwrap_or_default();
+                Reply::Array(vec![text(version), values(own.as_ref())])
+            }
+            Command::KvRoots => self.roots(),
+            Command::Info { section } => text(self.info.text(section.as_deref())),
+            Command::DbSize => {
+                Reply::Integer(self.coordinator.replica.live_keys().try_into().unwrap_or(i64::MAX))
+            }
+            Command::ConfigGet { patterns } => {
+                let pairs = self.info.settings(&patterns).into_iter();
+                Reply::Map(pairs.map(|(name, value)| (text(name), text(value))).collect())
+            }
+        })
+    }
+
+    async fn get(&self, keys: Vec<Bytes>, many: bool) -> Result<Reply, Failure> {
+        let held = self.read_all(keys).await?;
+        let mut replies: Vec<Reply> = held
+            .iter()
+            .map(|record| greatest(record.as_ref()).map_or(Reply::Nil, Reply::Bulk))
+            .collect();
+        Ok(if many { Reply::Array(replies) } else { replies.pop().unwrap_or(Reply::Nil) })
+    }
+
+    async fn read_all(&self, mut keys: Vec<Bytes>) -> Result<Vec<Option<Record>>, Failure> {
+        if keys.len() == 1 {
+            let key = keys.pop().expect("there is one");
+            return Ok(vec![self.coordinator.read(key, None).await?]);
+        }
+        let reads = stream::iter(keys).map(|key| self.coordinator.read(key, None));
+        let results: Vec<_> = reads.buffered(WINDOW).collect().await;
+        results.into_iter().collect()
+    }
+
+    async fn set(&self, mut pairs: Vec<(Bytes, Bytes)>) -> Result<Reply, Failure> {
+        if pairs.len() == 1 {
+            let (key, value) = pairs.pop().expect("there is one");
+            self.put(key, value).await?;
+            return Ok(Reply::OK);
+        }
+        // Of a key named twice the last value holds, as in Redis.
+        let pairs: std::collections::BTreeMap<Bytes, Bytes> = pairs.into_iter().collect();
+        let writes = stream::iter(pairs).map(|(key, value)| self.put(key, value));
+        all_or_uncertain(writes.buffered(WINDOW).collect().await)?;
+        Ok(Reply::OK)
+    }
+
+    async fn put(&self, key: Bytes, value: Bytes) -> Result<Context, Failure> {
+        self.coordinator.write(key, Change { value: Some(value), ..Change::default() }).await
+    }
+
+    async fn delete(&self, keys: Vec<Bytes>) -> Result<Reply, Failure> {
+        // A key named twice is deleted once, and counted once.
+        let keys: std::collections::BTreeSet<Bytes> = keys.into_iter().collect();
+        let deletes = stream::iter(keys).map(|key| self.coordinator.delete(key));
+        let deleted = all_or_uncertain(deletes.buffered(WINDOW).collect().await)?;
+        Ok(integer(deleted.into_iter().filter(|&deleted| deleted).count()))
+    }
+
+    async fn kv_get(&self, key: Bytes, r: Option<Level>) -> Result<Reply, Failure> {
+        let record = self.coordinator.read(key, r).await?;
+        let context = record.as_ref().map(Record::context).unwrap_or_default();
+        Ok(Reply::Array(vec![text(context.to_text()), values(record.as_ref())]))
+    }
+
+    fn roots(&self) -> Reply {
+        let Coordinator { placement, replica, .. } = &*self.coordinator;
+        let roots = placement.my_trees().filter_map(|(id, tree)| {
+            let root = replica.trees().root(id)?;
+            Some(Reply::Array(vec![text(tree.name.clone()), text(format!("{root:016x}"))]))
+        });
+        Reply::Array(roots.collect())
+    }
+}
+
+/// All of them, or the first failure; an indefinite one if anything else was done.
+fn all_or_uncertain<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Failure> {
+    let is_touched = |result: &Result<T, Failure>| {
+        result.as_ref().map_or_else(|failure| !failure.is_definite(), |_| true)
+    };
+    let touched = results.iter().any(is_touched);
+    let done: Result<Vec<T>, Failure> = results.into_iter().collect();
+    done.map_err(|failure| if touched { failure.after_a_write() } else { failure })
+}
+
+fn greatest(record: Option<&Record>) -> Option<Bytes> {
+    record.and_then(|record| record.values().pop())
+}
+
+fn values(record: Option<&Record>) -> Reply {
+    let values = record.map(Record::values).unwrap_or_default();
+    Reply::Array(values.into_iter().map(Reply::Bulk).collect())
+}
+
+fn text(text: String) -> Reply {
+    Reply::Bulk(text.into())
+}
+
+fn integer(count: usize) -> Reply {
+    Reply::Integer(count.try_into().unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Failure {
+        Failure::TooBig(2, 1)
+    }
+
+    #[test]
+    fn if_nothing_was_done_a_failure_of_several_keys_stays_definite() {
+        let failure = all_or_uncertain::<()>(vec![Err(refused()), Err(refused())]).unwrap_err();
+        assert_eq!(failure, refused());
+    }
+
+    #[test]
+    fn if_one_key_was_written_a_failure_of_another_is_uncertain() {
+        let failure = all_or_uncertain(vec![Ok(()), Err(refused())]).unwrap_err();
+        assert!(failure.to_string().starts_with("UNCERTAIN"), "{failure}");
+        let uncertain = Failure::Relayed("UNCERTAIN x".into());
+        let failure = all_or_uncertain::<()>(vec![Err(refused()), Err(uncertain)]).unwrap_err();
+        assert!(failure.to_string().starts_with("UNCERTAIN"), "{failure}");
+    }
+}
