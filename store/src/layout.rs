@@ -18,6 +18,8 @@ const META: u8 = b'm';
 
 /// Name under which the incarnation of a data directory is kept.
 pub const EPOCH: &str = "epoch";
+/// Name under which the last start of the node is kept.
+pub const BOOT: &str = "boot";
 
 /// Where the record of `key` lies.
 pub fn data(keyspace: &str, key: &[u8]) -> Bytes {

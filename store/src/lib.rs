@@ -41,6 +41,9 @@ pub mod membership;
 pub mod merkle;
 pub mod peer;
 pub mod resp;
+pub mod ring;
+#[cfg(test)]
+mod script;
 pub mod server;
 
 pub use command::Command;

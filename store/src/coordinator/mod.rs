@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::command::Level;
@@ -71,6 +72,8 @@ pub struct Coordinator {
     pub nonces: Nonces,
     /// How long and how large a request may be.
     pub limits: Limits,
+    /// What goes on after the client has its reply: late answers, repairs, hints.
+    pub late: TaskTracker,
 }
 
 /// Gives every write of this node a nonce of its own.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 
 use super::{Calls, Coordinator, Failure, Shortfall, Target};
 use crate::peer::CallError;
@@ -81,7 +82,7 @@ impl Coordinator {
             return;
         }
         let (this, target) = (self.clone(), target.clone());
-        tokio::spawn(async move {
+        self.late.spawn(async move {
             while phase.hear().await.is_some() {}
             let behind = phase.quorum.behind();
             let Some(joined) = phase.quorum.joined() else { return };
@@ -101,10 +102,8 @@ impl Coordinator {
     fn others_first<T>(
         &self,
         target: &Target,
-        call: impl Fn(NodeId) -> futures_util::future::BoxFuture<'static, (NodeId, T)>,
-    ) -> futures_util::stream::FuturesUnordered<
-        futures_util::future::BoxFuture<'static, (NodeId, T)>,
-    > {
+        call: impl Fn(NodeId) -> BoxFuture<'static, (NodeId, Result<T, CallError>)>,
+    ) -> Calls<T> {
         let (own, others): (Vec<_>, Vec<_>) =
             target.home.primaries.iter().cloned().partition(|node| node == self.me());
         others.into_iter().chain(own).map(call).collect()
@@ -114,7 +113,7 @@ impl Coordinator {
         self: Arc<Self>,
         target: Target,
         node: NodeId,
-    ) -> futures_util::future::BoxFuture<'static, (NodeId, Result<Option<Record>, CallError>)> {
+    ) -> BoxFuture<'static, (NodeId, Result<Option<Record>, CallError>)> {
         Box::pin(async move {
             let reply = self.copy_of(&target, &node).await;
             (node, reply)

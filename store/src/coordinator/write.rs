@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio::time::timeout_at;
 
 use super::{Calls, Coordinator, Failure, Shortfall, Target};
@@ -89,7 +90,7 @@ impl Coordinator {
         let mut phase = self.write_phase(target, record, quorum);
         let progress = phase.until_decided().await;
         let shortfall = phase.shortfall();
-        tokio::spawn(async move { while phase.hear().await.is_some() {} });
+        self.late.spawn(async move { while phase.hear().await.is_some() {} });
         if progress == Progress::Met { Ok(()) } else { Err(shortfall) }
     }
 
@@ -108,7 +109,7 @@ impl Coordinator {
                 return Box::pin(async move {
                     let joined = this.join_own(&target, record).await;
                     (node, joined)
-                }) as futures_util::future::BoxFuture<'static, _>;
+                }) as BoxFuture<'static, _>;
             }
             let write = ReplicaWrite { key: target.key, record: encoded.clone() };
             Box::pin(async move {
@@ -147,7 +148,7 @@ impl Coordinator {
             return;
         }
         let (this, target) = (self.clone(), target.clone());
-        tokio::spawn(async move {
+        self.late.spawn(async move {
             while phase.hear().await.is_some() {}
             let absent = phase.quorum.unacknowledged();
             for owner in absent.iter().filter(|owner| *owner != this.me()) {

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::frame::{HandshakeError, Hello, welcome};
 use super::message::{Answer, Ask, Request, Response};
@@ -36,22 +37,24 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, from: &str, ask: Ask) -> impl Future<Output = Answer> + Send;
 }
 
-/// Accepts connections of other nodes until `shutdown`; those still open are then dropped.
+/// Accepts connections of other nodes until `shutdown`; those still open are then closed, and what
+/// they had asked is finished.
 pub async fn listen<H: Handler>(
     listener: TcpListener,
     handler: Arc<H>,
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
+    let asks = TaskTracker::new();
     loop {
         let stream = tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         match stream {
             Ok((stream, _)) => {
-                connections.spawn(serve(stream, handler.clone()));
+                connections.spawn(serve(stream, handler.clone(), asks.clone()));
             }
             // Out of descriptors, most likely: let some be closed.
             Err(error) => {
@@ -60,15 +63,23 @@ pub async fn listen<H: Handler>(
             }
         }
     }
+    drop(listener);
+    connections.shutdown().await;
+    asks.close();
+    asks.wait().await;
 }
 
-async fn serve<H: Handler>(stream: TcpStream, handler: Arc<H>) {
-    if let Err(error) = exchange(stream, handler).await {
+async fn serve<H: Handler>(stream: TcpStream, handler: Arc<H>, asks: TaskTracker) {
+    if let Err(error) = exchange(stream, handler, asks).await {
         tracing::debug!("a node's connection ended: {error}");
     }
 }
 
-async fn exchange<H: Handler>(stream: TcpStream, handler: Arc<H>) -> Result<(), HandshakeError> {
+async fn exchange<H: Handler>(
+    stream: TcpStream,
+    handler: Arc<H>,
+    asks: TaskTracker,
+) -> Result<(), HandshakeError> {
     let greeted = timeout(HELLO, welcome(stream, |hello| handler.judge(hello)));
     let (mut frames, from) = greeted.await.map_err(|_| HandshakeError::Closed)??;
     frames.set_backpressure_boundary(WRITE_BYTES);
@@ -86,7 +97,7 @@ async fn exchange<H: Handler>(stream: TcpStream, handler: Arc<H>) -> Result<(), 
     };
     tokio::select! {
         end = write => end,
-        end = read(stream, handler, from.into(), answers) => end,
+        end = read(stream, handler, from.into(), answers, asks) => end,
     }
 }
 
@@ -95,13 +106,14 @@ async fn read<H: Handler>(
     handler: Arc<H>,
     from: Arc<str>,
     answers: mpsc::Sender<Bytes>,
+    asks: TaskTracker,
 ) -> Result<(), HandshakeError> {
     let places = Arc::new(Semaphore::new(UNDER_WAY));
     while let Ok(Some(frame)) = timeout(ABANDONED, stream.next()).await {
         let Request { id, ask } = Request::decode(frame?.freeze())?;
         let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
         let (handler, from, answers) = (handler.clone(), from.clone(), answers.clone());
-        tokio::spawn(async move {
+        asks.spawn(async move {
             let answer = match ask {
                 Some(Ask::Ping(_)) => Answer::Done(super::message::Done {}),
                 Some(ask) => handler.handle(&from, ask).await,

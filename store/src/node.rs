@@ -1,0 +1,209 @@
+//! One node: started from its configuration, served until told to stop, closed cleanly.
+//!
+//! ```text
+//! start      check -> bind both doors -> open engine -> incarnation -> plant trees -> loops
+//! run_until  serve clients … shutdown -> drain clients -> late work -> loops -> close engine
+//! ```
+//!
+//! Both doors are bound before anything is opened or made, so that an address in use is said first and
+//! leaves nothing behind. Whatever a client was told before the end is on disk; what is not yet
+//! replicated is hinted or found by anti-entropy later.
+
+mod asks;
+mod check;
+mod front;
+mod incarnation;
+mod info;
+
+pub use check::{ConfigError, check};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::{ChaCha8Rng, SysRng};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::anti_entropy::AntiEntropy;
+use crate::clock::{Clock, WallClock};
+use crate::config::Config;
+use crate::coordinator::{Coordinator, Nonces};
+use crate::engine::{Durable, Engine, EngineError, Options};
+use crate::gossip::View;
+use crate::handoff::Hints;
+use crate::peer::{Peers, Timing, listen};
+use crate::placement::Placement;
+use crate::replica::{Replica, ReplicaError};
+use crate::ring::NodeId;
+use crate::server::{self, serve};
+use crate::stats::Stats;
+use crate::version::Actor;
+use crate::{gossip, handoff};
+
+/// The longest record a sibling update may make, in bytes; a frame holds several.
+const RECORD_BYTES: usize = 4 << 20;
+/// How long work begun for clients may go on after the last of them has left.
+const LATE: Duration = Duration::from_secs(3);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be meant so.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address of this node cannot be listened at.
+    #[error("failed to listen for {who} at {address}: {source}")]
+    Bind {
+        /// `clients` or `nodes`.
+        who: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("failed to open the data in {path}: {source}")]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        source: ReplicaError,
+    },
+    /// The system gave no randomness.
+    #[error("failed to draw random numbers: {0}")]
+    Random(String),
+}
+
+/// One node, started.
+pub struct Node {
+    name: String,
+    coordinator: Arc<Coordinator>,
+    front: Arc<front::Front>,
+    engine: Arc<Durable>,
+    clients: TcpListener,
+    loops: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    /// Starts the node that `config` describes: when this returns, clients and nodes can connect.
+    pub async fn start(config: Config) -> Result<Node, StartError> {
+        Node::start_with(config, Arc::new(WallClock)).await
+    }
+
+    /// [`Node::start`] with another wall clock.
+    pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
+        check(&config)?;
+        let me = config.members.iter().find(|member| member.node == config.node);
+        let me = me.expect("the check found this node among the members");
+        let clients = bind("clients", me.client).await?;
+        let nodes = bind("nodes", me.peer).await?;
+        let mut random = ChaCha8Rng::try_from_rng(&mut SysRng)
+            .map_err(|error| StartError::Random(error.to_string()))?;
+        let opened = open(&config, clock, &mut random).await;
+        let (engine, coordinator) = opened
+            .map_err(|source| StartError::Data { path: config.data.clone(), source })?;
+        let stop = CancellationToken::new();
+        let mut loops = JoinSet::new();
+        begin(&mut loops, &config.cluster, &coordinator, nodes, &mut random, &stop);
+        let front = front::Front {
+            coordinator: coordinator.clone(),
+            info: info::Info::new(&config, coordinator.clone(), engine.clone()),
+        };
+        tracing::info!(node = config.node, clients = %me.client, nodes = %me.peer, "serving");
+        let front = Arc::new(front);
+        Ok(Node { name: config.node, coordinator, front, engine, clients, loops, stop })
+    }
+
+    /// Serves until `shutdown`, then finishes what is under way and closes the data.
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), EngineError> {
+        let Node { name, coordinator, front, engine, clients, mut loops, stop } = self;
+        serve(clients, front, server::Limits::default(), shutdown).await;
+        coordinator.late.close();
+        if tokio::time::timeout(LATE, coordinator.late.wait()).await.is_err() {
+            tracing::warn!(node = name, "closing with writes still under way");
+        }
+        stop.cancel();
+        while loops.join_next().await.is_some() {}
+        drop(coordinator);
+        let closed = tokio::task::spawn_blocking(move || engine.close()).await;
+        tracing::info!(node = name, "closed");
+        closed.unwrap_or_else(|_| Err(EngineError::Closed("closing it panicked".to_owned())))
+    }
+}
+
+async fn bind(who: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Bind { who, address, source })
+}
+
+/// Opens the data, and puts the coordinator over it.
+async fn open(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    random: &mut ChaCha8Rng,
+) -> Result<(Arc<Durable>, Arc<Coordinator>), ReplicaError> {
+    let placement = Arc::new(Placement::new(config).expect("the check has seen every name"));
+    let me = placement.me().clone();
+    let (path, options) = (config.data.clone(), Options { sync: config.sync, ..Options::default() });
+    let opened = tokio::task::spawn_blocking(move || Durable::open(&path, options)).await;
+    let engine = Arc::new(opened.map_err(|_| EngineError::Closed("opening it panicked".into()))??);
+    let life = incarnation::begin(&*engine, &*clock, random).await?;
+    let stats = Arc::new(Stats::default());
+    let peers = Peers::dial(config, Timing::default()).expect("the check has seen every name");
+    let peers = Arc::new(peers);
+    let others: Vec<NodeId> = peers.nodes().cloned().collect();
+    let kept: Arc<dyn Engine> = engine.clone();
+    let actor = Actor::new(me.clone(), life.epoch);
+    let replica = Replica::open(kept.clone(), placement.clone(), actor, RECORD_BYTES)?;
+    let hints = Hints::open(kept, stats.clone(), others.iter().cloned(), config.limits.hint_bytes)?;
+    let coordinator = Coordinator {
+        view: Arc::new(View::new(me, life.boot, others)),
+        nonces: Nonces::new(life.boot),
+        limits: config.limits,
+        replica: Arc::new(replica),
+        hints: Arc::new(hints),
+        late: TaskTracker::new(),
+        placement,
+        peers,
+        stats,
+        clock,
+    };
+    Ok((engine, Arc::new(coordinator)))
+}
+
+/// Begins all that goes on by itself: the door for nodes, gossip, handoff, anti-entropy.
+fn begin(
+    loops: &mut JoinSet<()>,
+    cluster: &str,
+    coordinator: &Arc<Coordinator>,
+    nodes: TcpListener,
+    random: &mut ChaCha8Rng,
+    stop: &CancellationToken,
+) {
+    let Coordinator { placement, replica, peers, view, hints, stats, .. } = &**coordinator;
+    let anti_entropy = Arc::new(AntiEntropy {
+        placement: placement.clone(),
+        replica: replica.clone(),
+        peers: peers.clone(),
+        view: view.clone(),
+        stats: stats.clone(),
+    });
+    let asks = Arc::new(asks::Asks {
+        cluster: cluster.to_owned(),
+        coordinator: coordinator.clone(),
+        anti_entropy: anti_entropy.clone(),
+    });
+    loops.spawn(listen(nodes, asks, stop.clone()));
+    loops.spawn(gossip::run(view.clone(), peers.clone(), ChaCha8Rng::from_rng(random), stop.clone()));
+    loops.spawn(handoff::run(hints.clone(), view.clone(), peers.clone(), stop.clone()));
+    loops.spawn(anti_entropy.run(ChaCha8Rng::from_rng(random), stop.clone()));
+}

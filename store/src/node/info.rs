@@ -1,0 +1,176 @@
+//! What a node says of itself: `INFO` in sections as Redis has them, and `CONFIG GET`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::{Config, Sync};
+use crate::coordinator::Coordinator;
+use crate::engine::Durable;
+use crate::membership::Health;
+use crate::server;
+
+/// What a node says of itself.
+pub(super) struct Info {
+    node: String,
+    cluster: String,
+    sync: Sync,
+    settings: Vec<(&'static str, String)>,
+    start: Instant,
+    coordinator: Arc<Coordinator>,
+    engine: Arc<Durable>,
+}
+
+/// Names and values, one a line.
+type Fields = Vec<(&'static str, String)>;
+
+impl Info {
+    pub(super) fn new(
+        config: &Config,
+        coordinator: Arc<Coordinator>,
+        engine: Arc<Durable>,
+    ) -> Info {
+        let settings = vec![
+            ("appendfsync", if config.sync == Sync::Always { "always" } else { "everysec" }.into()),
+            ("appendonly", "yes".to_owned()),
+            ("cluster-name", config.cluster.clone()),
+            ("databases", "1".to_owned()),
+            ("deadline-ms", config.limits.deadline_ms.to_string()),
+            ("dir", config.data.display().to_string()),
+            ("maxclients", server::Limits::default().connections.to_string()),
+            ("maxmemory", "0".to_owned()),
+            ("pair-bytes", config.limits.pair_bytes.to_string()),
+            ("save", String::new()),
+        ];
+        Info {
+            node: config.node.clone(),
+            cluster: config.cluster.clone(),
+            sync: config.sync,
+            settings,
+            start: Instant::now(),
+            coordinator,
+            engine,
+        }
+    }
+
+    /// One section, by name in any case, or all.
+    pub(super) fn text(&self, section: Option<&str>) -> String {
+        let wanted = section.unwrap_or("all").to_ascii_lowercase();
+        let all = matches!(wanted.as_str(), "all" | "default" | "everything");
+        let mut text = String::new();
+        for (title, fields) in self.sections() {
+            if all || title.eq_ignore_ascii_case(&wanted) {
+                let gap = if text.is_empty() { "" } else { "\r\n" };
+                write!(text, "{gap}# {title}\r\n").expect("a string takes all");
+                for (name, value) in fields {
+                    write!(text, "{name}:{value}\r\n").expect("a string takes all");
+                }
+            }
+        }
+        text
+    }
+
+    /// Settings whose names match one of `patterns`, by name.
+    pub(super) fn settings(&self, patterns: &[String]) -> Vec<(String, String)> {
+        let is_asked = |name: &str| {
+            patterns.iter().any(|p| glob(p.to_ascii_lowercase().as_bytes(), name.as_bytes()))
+        };
+        let asked = self.settings.iter().filter(|(name, _)| is_asked(name));
+        asked.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn sections(&self) -> [(&'static str, Fields); 6] {
+        [
+            ("Server", self.server()),
+            ("Clients", vec![("maxclients", server::Limits::default().connections.to_string())]),
+            ("Persistence", self.persistence()),
+            ("Stats", self.stats()),
+            ("Replication", self.replication()),
+            ("Keyspace", self.keyspace()),
+        ]
+    }
+
+    fn server(&self) -> Fields {
+        let sync = match self.sync {
+            Sync::Always => "always".to_owned(),
+            Sync::Every(millis) => format!("{millis}ms"),
+        };
+        vec![
+            ("schism_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("node", self.node.clone()),
+            ("cluster", self.cluster.clone()),
+            ("sync", sync),
+            ("process_id", std::process::id().to_string()),
+            ("uptime_in_seconds", self.start.elapsed().as_secs().to_string()),
+        ]
+    }
+
+    fn persistence(&self) -> Fields {
+        let engine = self.engine.statistics();
+        vec![
+            ("engine_writes", engine.writes.to_string()),
+            ("engine_groups", engine.groups.to_string()),
+            ("engine_syncs", engine.syncs.to_string()),
+            ("engine_flushes", engine.flushes.to_string()),
+            ("engine_merges", engine.merges.to_string()),
+        ]
+    }
+
+    fn stats(&self) -> Fields {
+        let counts = self.coordinator.stats.all().into_iter();
+        counts.map(|(name, count)| (name, count.to_string())).collect()
+    }
+
+    fn replication(&self) -> Fields {
+        let Coordinator { view, peers, hints, stats, .. } = &*self.coordinator;
+        let members = view.members();
+        let with = |health: Health| {
+            let those = members.iter().filter(|(_, it)| *it == health).map(|(node, _)| node.as_str());
+            those.collect::<Vec<_>>()
+        };
+        let (down, suspected) = (with(Health::Down), with(Health::Suspected));
+        let connected = peers.nodes().filter(|node| peers.is_connected(node)).count();
+        vec![
+            ("role", "master".to_owned()),
+            ("nodes", members.len().to_string()),
+            ("nodes_connected", connected.to_string()),
+            ("nodes_up", (members.len() - down.len()).to_string()),
+            ("nodes_down", down.len().to_string()),
+            ("nodes_down_list", down.join(",")),
+            ("nodes_suspected_list", suspected.join(",")),
+            ("hints_pending", hints.pending().to_string()),
+            ("hints_dropped", stats.hints_dropped.get().to_string()),
+        ]
+    }
+
+    fn keyspace(&self) -> Fields {
+        let keys = self.coordinator.replica.live_keys();
+        vec![("db0", format!("keys={keys},expires=0,avg_ttl=0"))]
+    }
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for any one byte.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
+        Some((first, rest)) => text
+            .split_first()
+            .is_some_and(|(byte, left)| (*first == b'?' || first == byte) && glob(rest, left)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn globs_match_as_in_redis() {
+        for (pattern, text) in [("*", ""), ("save", "save"), ("app*o*y", "appendonly"), ("s?ve", "save")] {
+            assert!(glob(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
+        }
+        for (pattern, text) in [("", "save"), ("sav", "save"), ("?", ""), ("*x", "save")] {
+            assert!(!glob(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
+        }
+    }
+}
