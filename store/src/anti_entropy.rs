@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::gossip::View;
 use crate::merkle::{Comparison, FANOUT, Span};
 use crate::peer::message::{
-    Answer, Ask, Children, KeyHash, Listing, OwnCopy, ReplicaRead, ReplicaWrite, Roots, TreeChildren,
-    TreeList, TreeRoot, TreeRoots,
+    Answer, Ask, Children, KeyHash, Listing, OwnCopy, ReplicaRead, ReplicaWrite, Roots,
+    TreeChildren, TreeList, TreeRoot, TreeRoots,
 };
 use crate::peer::{CallError, Peers};
 use crate::placement::{Placement, TreeId};
@@ -92,7 +92,9 @@ impl AntiEntropy {
         let trees = self.placement.my_trees().filter(|(_, tree)| tree.replicas.contains(other));
         let root = |id| self.replica.trees().root(id).unwrap_or_default();
         Roots {
-            trees: trees.map(|(id, tree)| TreeRoot { tree: tree.name.clone(), root: root(id) }).collect(),
+            trees: trees
+                .map(|(id, tree)| TreeRoot { tree: tree.name.clone(), root: root(id) })
+                .collect(),
         }
     }
 
@@ -108,7 +110,11 @@ impl AntiEntropy {
     }
 
     /// The own keys of the buckets asked for; `None` if there is no such tree.
-    pub async fn list(&self, other: &NodeId, ask: &TreeList) -> Option<Result<Listing, ReplicaError>> {
+    pub async fn list(
+        &self,
+        other: &NodeId,
+        ask: &TreeList,
+    ) -> Option<Result<Listing, ReplicaError>> {
         let id = self.placement.shared_tree(&ask.tree, other)?;
         let listed = self.replica.list(id, &ask.buckets, ask.after.as_ref(), None, PAGE).await;
         Some(listed.map(|(keys, more)| {
@@ -172,7 +178,12 @@ impl AntiEntropy {
     }
 
     /// Lists the keys of these buckets on both sides, page by page, and exchanges those that differ.
-    async fn mend(&self, other: &NodeId, id: TreeId, buckets: Vec<u32>) -> Result<(), ExchangeError> {
+    async fn mend(
+        &self,
+        other: &NodeId,
+        id: TreeId,
+        buckets: Vec<u32>,
+    ) -> Result<(), ExchangeError> {
         let mut after: Option<Bytes> = None;
         loop {
             let ask = TreeList {

@@ -84,7 +84,8 @@ impl View {
         let now = self.now_ms();
         let (changes, mut targets) = self.look(|membership| {
             let changes = membership.tick(now);
-            let targets = (0..TARGETS).filter_map(|_| membership.target(random.next_u64()).cloned());
+            let targets =
+                (0..TARGETS).filter_map(|_| membership.target(random.next_u64()).cloned());
             (changes, targets.collect::<Vec<_>>())
         });
         tell(&changes);

@@ -106,8 +106,8 @@ impl Node {
         let mut random = ChaCha8Rng::try_from_rng(&mut SysRng)
             .map_err(|error| StartError::Random(error.to_string()))?;
         let opened = open(&config, clock, &mut random).await;
-        let (engine, coordinator) = opened
-            .map_err(|source| StartError::Data { path: config.data.clone(), source })?;
+        let (engine, coordinator) =
+            opened.map_err(|source| StartError::Data { path: config.data.clone(), source })?;
         let stop = CancellationToken::new();
         let mut loops = JoinSet::new();
         begin(&mut loops, &config.cluster, &coordinator, nodes, &mut random, &stop);
@@ -153,7 +153,8 @@ async fn open(
 ) -> Result<(Arc<Durable>, Arc<Coordinator>), ReplicaError> {
     let placement = Arc::new(Placement::new(config).expect("the check has seen every name"));
     let me = placement.me().clone();
-    let (path, options) = (config.data.clone(), Options { sync: config.sync, ..Options::default() });
+    let (path, options) =
+        (config.data.clone(), Options { sync: config.sync, ..Options::default() });
     let opened = tokio::task::spawn_blocking(move || Durable::open(&path, options)).await;
     let engine = Arc::new(opened.map_err(|_| EngineError::Closed("opening it panicked".into()))??);
     let life = incarnation::begin(&*engine, &*clock, random).await?;
@@ -203,7 +204,12 @@ fn begin(
         anti_entropy: anti_entropy.clone(),
     });
     loops.spawn(listen(nodes, asks, stop.clone()));
-    loops.spawn(gossip::run(view.clone(), peers.clone(), ChaCha8Rng::from_rng(random), stop.clone()));
+    loops.spawn(gossip::run(
+        view.clone(),
+        peers.clone(),
+        ChaCha8Rng::from_rng(random),
+        stop.clone(),
+    ));
     loops.spawn(handoff::run(hints.clone(), view.clone(), peers.clone(), stop.clone()));
     loops.spawn(anti_entropy.run(ChaCha8Rng::from_rng(random), stop.clone()));
 }

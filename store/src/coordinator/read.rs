@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 
 use super::{Calls, Coordinator, Failure, Shortfall, Target};
 use crate::peer::CallError;
@@ -55,6 +55,8 @@ impl Coordinator {
                 Progress::Unreachable => break,
             }
         }
+        // What is there already should be told as reached.
+        while phase.hear().now_or_never().flatten().is_some() {}
         // A read changes nothing, whatever was reached.
         Err(Failure::Unavailable(phase.shortfall()))
     }

@@ -63,7 +63,9 @@ impl Coordinator {
                 return Err(Failure::Relayed(format!("UNCERTAIN the own copy failed: {error}")));
             }
             Err(_) => {
-                return Err(Failure::Relayed("UNCERTAIN the own copy was not durable in time".into()));
+                return Err(Failure::Relayed(
+                    "UNCERTAIN the own copy was not durable in time".into(),
+                ));
             }
         };
         let after = record.context();

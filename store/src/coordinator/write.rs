@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout_at;
 
 use super::{Calls, Coordinator, Failure, Shortfall, Target};
@@ -26,6 +26,10 @@ impl WritePhase {
         while progress == Progress::Pending {
             let Some(heard) = self.hear().await else { break };
             progress = heard;
+        }
+        if progress != Progress::Met {
+            // What is known already should be told, above all that nothing was sent to anybody.
+            while self.hear().now_or_never().flatten().is_some() {}
         }
         progress
     }

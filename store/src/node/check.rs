@@ -18,10 +18,13 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     let members = config.members.iter().filter(|member| member.weight > 0).count();
     for (name, keyspace) in &config.keyspaces {
         if name.is_empty() || name.contains([':', '/', ',', '\0', ' ', '\n']) {
-            complaints.push(format!("keyspace {name:?} must not be empty nor hold any of `:/,` or a space"));
+            complaints.push(format!(
+                "keyspace {name:?} must not be empty nor hold any of `:/,` or a space"
+            ));
         }
         if name == DEFAULT_KEYSPACE {
-            complaints.push(format!("keyspace `{name}` is set by `default:`, not under `keyspaces:`"));
+            complaints
+                .push(format!("keyspace `{name}` is set by `default:`, not under `keyspaces:`"));
         }
         quorums(name, keyspace, members, &mut complaints);
     }
@@ -49,7 +52,11 @@ fn members(config: &Config, complaints: &mut Vec<String>) {
     }
     if !names.contains(config.node.as_str()) {
         let names: Vec<&str> = names.into_iter().collect();
-        complaints.push(format!("node `{}` is none of the members {}", config.node, names.join(", ")));
+        complaints.push(format!(
+            "node `{}` is none of the members {}",
+            config.node,
+            names.join(", ")
+        ));
     }
 }
 
@@ -60,7 +67,8 @@ fn quorums(name: &str, keyspace: &Keyspace, members: usize, complaints: &mut Vec
     }
     for (letter, quorum) in [('r', r), ('w', w)] {
         if !(1..=n).contains(&quorum) {
-            complaints.push(format!("keyspace `{name}`: {letter} is {quorum}, and must be 1 to n = {n}"));
+            complaints
+                .push(format!("keyspace `{name}`: {letter} is {quorum}, and must be 1 to n = {n}"));
         }
     }
 }

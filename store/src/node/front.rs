@@ -40,7 +40,8 @@ impl Front {
             Command::Delete { keys } => self.delete(keys).await?,
             Command::Exists { keys } => {
                 let held = self.read_all(keys).await?;
-                let count = held.iter().filter(|record| greatest(record.as_ref()).is_some()).count();
+                let count =
+                    held.iter().filter(|record| greatest(record.as_ref()).is_some()).count();
                 integer(count)
             }
             Command::KvGet { key, r } => self.kv_get(key, r).await?,

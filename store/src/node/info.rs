@@ -125,7 +125,8 @@ impl Info {
         let Coordinator { view, peers, hints, stats, .. } = &*self.coordinator;
         let members = view.members();
         let with = |health: Health| {
-            let those = members.iter().filter(|(_, it)| *it == health).map(|(node, _)| node.as_str());
+            let those =
+                members.iter().filter(|(_, it)| *it == health).map(|(node, _)| node.as_str());
             those.collect::<Vec<_>>()
         };
         let (down, suspected) = (with(Health::Down), with(Health::Suspected));
@@ -149,15 +150,25 @@ impl Info {
     }
 }
 
-/// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for any one byte.
+/// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for any one byte. Goes
+/// back to the last star only, so that a pattern of many cannot keep a node busy.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
-        Some((first, rest)) => text
-            .split_first()
-            .is_some_and(|(byte, left)| (*first == b'?' || first == byte) && glob(rest, left)),
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&byte) if byte == b'?' || byte == text[t] => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                (p, t) = (at + 1, taken + 1);
+            }
+        }
     }
+    pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]
@@ -166,10 +177,19 @@ mod tests {
 
     #[test]
     fn globs_match_as_in_redis() {
-        for (pattern, text) in [("*", ""), ("save", "save"), ("app*o*y", "appendonly"), ("s?ve", "save")] {
+        for (pattern, text) in [
+            ("*", ""),
+            ("save", "save"),
+            ("app*o*y", "appendonly"),
+            ("s?ve", "save"),
+            ("*a*e", "save"),
+            ("**", "x"),
+        ] {
             assert!(glob(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
-        for (pattern, text) in [("", "save"), ("sav", "save"), ("?", ""), ("*x", "save")] {
+        for (pattern, text) in
+            [("", "save"), ("sav", "save"), ("?", ""), ("*x", "save"), ("*a?", "save")]
+        {
             assert!(!glob(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
     }

@@ -169,7 +169,9 @@ impl Line {
         let opened = timeout(self.timing.dial, async {
             greet(TcpStream::connect(self.address).await?, &self.hello).await
         });
-        opened.await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+        opened
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
     async fn carry(&mut self, mut frames: Frames) -> String {

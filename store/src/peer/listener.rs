@@ -120,7 +120,8 @@ async fn read<H: Handler>(
                 None => Answer::refused("ERR this node is too old to know what is asked"),
             };
             // Nobody to send it to means the connection is gone, and the asker knows.
-            let _ = answers.send(Response { id, answer: Some(answer) }.encode_to_vec().into()).await;
+            let _ =
+                answers.send(Response { id, answer: Some(answer) }.encode_to_vec().into()).await;
             drop(place);
         });
     }

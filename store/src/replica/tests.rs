@@ -160,9 +160,10 @@ async fn a_list_names_the_keys_of_its_buckets_page_by_page() {
     let names: Vec<Bytes> = (0..1200).map(|i| Bytes::from(format!("k{i:04}"))).collect();
     let homes: Vec<_> = names.iter().map(|name| replica.placement.home(name).clone()).collect();
     let context = Context::default();
-    let all = names.iter().zip(&homes).map(|(name, home)| {
-        replica.update(home, name, &context, value("v"))
-    });
+    let all = names
+        .iter()
+        .zip(&homes)
+        .map(|(name, home)| replica.update(home, name, &context, value("v")));
     tokio::join!(futures_util::future::join_all(all), async {
         settle(&engine, names.len()).await;
         engine.sync();

@@ -1,0 +1,86 @@
+//! Nodes that go and come back: hints, restarts, lost disks.
+
+use store::resp::Reply;
+
+use super::fleet::{Fleet, MAJORITIES, bulk, version_and_values};
+
+const KEYS: [&str; 6] = ["r:1", "r:2", "s:1", "s:2", "l:1", "l:2"];
+
+async fn own_values(fleet: &Fleet, node: usize, key: &str) -> Vec<String> {
+    version_and_values(fleet.ask(node, &["KV.REPLICA", key]).await).1
+}
+
+#[tokio::test]
+async fn hints_are_brought_to_their_owner_when_it_returns() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    fleet.stop(3).await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(1, &["SET", key, "v"]).await, Reply::OK, "{key}");
+    }
+    fleet.until_info(1, "hints_pending", "6").await;
+    fleet.begin(3).await;
+    fleet.until_info(1, "hints_pending", "0").await;
+    assert_eq!(fleet.count(1, "hints_replayed").await, 6);
+    for key in KEYS {
+        assert_eq!(own_values(&fleet, 3, key).await, ["v"], "{key}");
+    }
+    fleet.until_equal(&[1, 2, 3]).await;
+}
+
+#[tokio::test]
+async fn hints_outlive_the_node_that_keeps_them() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    fleet.stop(3).await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(1, &["SET", key, "v"]).await, Reply::OK, "{key}");
+    }
+    fleet.until_info(1, "hints_pending", "6").await;
+    fleet.stop(1).await;
+    fleet.begin(1).await;
+    fleet.until_info(1, "hints_pending", "6").await;
+    fleet.begin(3).await;
+    fleet.until_info(1, "hints_pending", "0").await;
+    assert_eq!(fleet.count(1, "hints_replayed").await, 6);
+}
+
+#[tokio::test]
+async fn a_cluster_started_again_holds_all_it_acknowledged() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(1, &["SET", key, "v"]).await, Reply::OK, "{key}");
+    }
+    for node in 1..=3 {
+        fleet.stop(node).await;
+    }
+    for node in 1..=3 {
+        fleet.begin(node).await;
+    }
+    fleet.until_info(2, "nodes_connected", "2").await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(2, &["GET", key]).await, bulk("v"), "{key}");
+        assert_eq!(fleet.ask(2, &["SET", key, "w"]).await, Reply::OK, "{key}");
+    }
+    for key in ["r:1", "l:1"] {
+        assert_eq!(fleet.ask(2, &["GET", key]).await, bulk("w"), "a new boot writes above the old");
+    }
+    let (_, values) = version_and_values(fleet.ask(2, &["KV.GET", "s:1"]).await);
+    assert_eq!(values, ["v", "w"], "a blind write gives a fresh dot");
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_disk_is_up_again_and_is_filled() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(1, &["SET", key, "v"]).await, Reply::OK, "{key}");
+    }
+    fleet.until_equal(&[1, 2, 3]).await;
+    fleet.stop(3).await;
+    fleet.until_info(1, "nodes_down", "1").await;
+    fleet.wipe(3);
+    fleet.begin(3).await;
+    fleet.until_info(1, "nodes_down", "0").await;
+    fleet.until_equal(&[1, 2, 3]).await;
+    for key in KEYS {
+        assert_eq!(own_values(&fleet, 3, key).await, ["v"], "{key}");
+    }
+}

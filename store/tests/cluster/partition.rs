@@ -1,0 +1,63 @@
+//! Wires that go silent, and come back.
+
+use store::resp::Reply;
+
+use super::fleet::{Fleet, MAJORITIES, assert_error, bulk, eventually};
+
+#[tokio::test]
+async fn a_node_cut_off_answers_nothing_stale_and_talks_again_when_healed() {
+    let fleet = Fleet::start(3, MAJORITIES).await;
+    assert_eq!(fleet.ask(1, &["SET", "r:k", "before"]).await, Reply::OK);
+    fleet.cut_off(1, true);
+    let write = fleet.ask(1, &["SET", "r:k", "lost"]).await;
+    assert_error(&write, "UNAVAILABLE read needs 2 of 3, 1 replied: n1");
+    assert_error(&fleet.ask(1, &["GET", "r:k"]).await, "UNAVAILABLE");
+    assert_eq!(fleet.ask(2, &["SET", "r:k", "after"]).await, Reply::OK);
+    assert_error(&fleet.ask(1, &["SET", "l:k", "own"]).await, "UNCERTAIN");
+    for node in [2, 3] {
+        fleet.until_info(node, "nodes_down_list", "n1").await;
+    }
+    fleet.until_info(1, "nodes_connected", "0").await;
+    fleet.cut_off(1, false);
+    eventually("n1 to read what was written without it", async || {
+        match fleet.ask(1, &["GET", "r:k"]).await {
+            reply if reply == bulk("after") => Ok(()),
+            reply => {
+                assert_error(&reply, "UNAVAILABLE");
+                Err(reply)
+            }
+        }
+    })
+    .await;
+    for node in 1..=3 {
+        fleet.until_info(node, "nodes_down", "0").await;
+        fleet.until_info(node, "hints_pending", "0").await;
+    }
+    fleet.until_equal(&[1, 2, 3]).await;
+}
+
+#[tokio::test]
+async fn no_read_of_a_register_goes_back_while_wires_come_and_go() {
+    let fleet = Fleet::start(3, MAJORITIES).await;
+    let mut acknowledged: i64 = -1;
+    for round in 0..12 {
+        let away = 1 + round % 3;
+        fleet.cut_off(away, true);
+        for step in 0..6 {
+            let value = round * 6 + step;
+            let (writer, reader) = (1 + (round + step) % 3, 1 + (round + 2 * step) % 3);
+            // One that failed may still have happened, so a read may find anything after the last
+            // that was acknowledged; and once it was read, nothing before it.
+            if fleet.ask(writer, &["SET", "r:k", &value.to_string()]).await == Reply::OK {
+                acknowledged = value as i64;
+            }
+            if let Reply::Bulk(read) = fleet.ask(reader, &["GET", "r:k"]).await {
+                let read: i64 = std::str::from_utf8(&read).unwrap().parse().unwrap();
+                assert!(read >= acknowledged, "read {read} after {acknowledged}, round {round}");
+                acknowledged = read;
+            }
+        }
+        fleet.cut_off(away, false);
+    }
+    assert!(acknowledged > 0, "the majority made progress");
+}
