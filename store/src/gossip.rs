@@ -56,7 +56,7 @@ impl View {
     }
 
     /// Takes in what another says, and answers what it lacks.
-    pub fn answer(&self, gossip: Gossip) -> Gossip {
+    pub fn answer(&self, gossip: &Gossip) -> Gossip {
         let digest = wire::digest(&gossip.digest);
         self.hear(gossip);
         let rumours = self.look(|membership| membership.exchange(&digest));
@@ -64,9 +64,9 @@ impl View {
     }
 
     /// Takes in what another says.
-    pub fn hear(&self, gossip: Gossip) {
+    pub fn hear(&self, gossip: &Gossip) {
         let now = self.now_ms();
-        let rumours = gossip.rumours.into_iter().filter_map(wire::unpack);
+        let rumours = gossip.rumours.iter().filter_map(wire::unpack);
         tell(&self.look(|membership| membership.hear(rumours, now)));
     }
 
@@ -133,6 +133,6 @@ pub async fn run(
 async fn exchange(view: Arc<View>, peers: Arc<Peers>, node: NodeId) {
     let ask = Ask::Gossip(view.all());
     if let Ok(Answer::Gossip(gossip)) = peers.call(&node, ask, Instant::now() + PATIENCE).await {
-        view.hear(gossip);
+        view.hear(&gossip);
     }
 }

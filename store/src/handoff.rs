@@ -131,9 +131,10 @@ impl Kept {
                     return Ok(());
                 };
                 self.sequence = self.sequence.max(sequence + 1);
-                match decode(owner, value).and_then(|hint| self.queue.take(hint)) {
-                    Some(id) => drop(self.stored.insert(id, stored)),
-                    None => tracing::warn!("left out a hint for {owner} that cannot be kept"),
+                if let Some(id) = decode(owner, value).and_then(|hint| self.queue.take(hint)) {
+                    self.stored.insert(id, stored);
+                } else {
+                    tracing::warn!("left out a hint for {owner} that cannot be kept");
                 }
             }
         }
@@ -205,6 +206,76 @@ async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
                     return;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Durable, Options};
+    use crate::version::{Nonce, Stamp};
+
+    fn record(wall_micros: u64) -> Record {
+        let (node, nonce) = (owner(), Nonce { epoch: 1, sequence: 1 });
+        let stamp = Stamp { wall_micros, node, nonce };
+        Record::Lww { stamp, value: Some("v".into()) }
+    }
+
+    fn owner() -> NodeId {
+        NodeId::new("n2").unwrap()
+    }
+
+    fn open(engine: &Arc<Durable>, limit_bytes: usize) -> Hints {
+        Hints::open(engine.clone(), Arc::default(), [owner()], limit_bytes).unwrap()
+    }
+
+    fn keys(hints: &Hints) -> Vec<Bytes> {
+        hints.first(&owner()).into_iter().map(|(_, hint)| hint.key).collect()
+    }
+
+    #[test]
+    fn hints_come_back_in_order_after_a_restart_without_those_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let start = || Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
+        let engine = start();
+        let hints = open(&engine, 1 << 20);
+        for key in ["c", "a", "b"] {
+            hints.take(&owner(), &Bytes::from(key), &record(1));
+        }
+        let (first, _) = hints.first(&owner())[0];
+        hints.acknowledge(&owner(), first);
+        hints.acknowledge(&owner(), first);
+        assert_eq!((hints.pending(), hints.stats.hints_replayed.get()), (2, 1));
+        engine.close().unwrap();
+        drop((engine, hints));
+
+        let engine = start();
+        let hints = open(&engine, 1 << 20);
+        hints.take(&owner(), &Bytes::from("0"), &record(2));
+        assert_eq!(keys(&hints), ["a", "b", "0"]);
+        assert_eq!(hints.first(&owner())[2].1.record, record(2));
+        engine.close().unwrap();
+    }
+
+    #[test]
+    fn a_hint_without_room_is_dropped_and_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
+        let hints = open(&engine, 0);
+        hints.take(&owner(), &Bytes::from("a"), &record(1));
+        assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
+        engine.close().unwrap();
+        assert!(engine.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_hint_is_none() {
+        let hint = Hint { owner: owner(), key: "k".into(), record: record(1) };
+        let value = encode(&hint);
+        assert_eq!(decode(&owner(), value.clone()), Some(hint));
+        for cut in 0..value.len() {
+            assert_eq!(decode(&owner(), value.slice(..cut)), None, "cut at {cut}");
         }
     }
 }

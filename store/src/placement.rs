@@ -167,16 +167,14 @@ mod tests {
     use crate::config::Policy;
 
     fn placement(node: &str) -> Placement {
+        let member = |i| {
+            let (client, peer) = (7000 + i, 8000 + i);
+            format!("{{node: n{i}, client: '127.0.0.1:{client}', peer: '127.0.0.1:{peer}'}}")
+        };
         let yaml = format!(
-            "cluster: demo\nnode: {node}\ndata: /nowhere\nmembers:\n{}\
-             keyspaces: {{ a: {{ policy: register, n: 3, r: 2, w: 2 }} }}\n",
-            (1..=5)
-                .map(|i| format!(
-                    "  - {{ node: n{i}, client: '127.0.0.1:{}', peer: '127.0.0.1:{}' }}\n",
-                    7000 + i,
-                    8000 + i
-                ))
-                .collect::<String>()
+            "{{cluster: demo, node: {node}, data: /nowhere, members: [{}], \
+             keyspaces: {{a: {{policy: register, n: 3, r: 2, w: 2}}}}}}",
+            (1..=5).map(member).collect::<Vec<_>>().join(", ")
         );
         Placement::new(&serde_yaml::from_str(&yaml).unwrap()).unwrap()
     }

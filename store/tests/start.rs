@@ -1,5 +1,7 @@
 //! What an operator is told when a node cannot start.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::net::TcpListener;
 
 use store::{Config, Node};

@@ -13,7 +13,7 @@ pub(super) fn pack(rumour: &Rumour) -> WireRumour {
     WireRumour { of: beat(&rumour.node, rumour.heartbeat), suspects }
 }
 
-pub(super) fn unpack(rumour: WireRumour) -> Option<Rumour> {
+pub(super) fn unpack(rumour: &WireRumour) -> Option<Rumour> {
     let (node, heartbeat) = unbeat(&rumour.of)?;
     Some(Rumour { node, heartbeat, suspects: digest(&rumour.suspects) })
 }
@@ -39,15 +39,15 @@ mod tests {
 
     #[test]
     fn a_rumour_survives_the_wire() {
-        assert_eq!(unpack(pack(&rumour())), Some(rumour()));
+        assert_eq!(unpack(&pack(&rumour())), Some(rumour()));
     }
 
     #[test]
     fn a_rumour_of_no_possible_node_is_left_out() {
         let mut wire = pack(&rumour());
         wire.suspects[0].node = "n,2".into();
-        assert_eq!(unpack(wire.clone()).map(|rumour| rumour.suspects.len()), Some(0));
+        assert_eq!(unpack(&wire).map(|rumour| rumour.suspects.len()), Some(0));
         wire.of.node.clear();
-        assert_eq!(unpack(wire), None);
+        assert_eq!(unpack(&wire), None);
     }
 }

@@ -36,7 +36,7 @@ impl Handler for Asks {
                     Err(failure) => Answer::refused(failure.to_string()),
                 },
             },
-            Ask::Gossip(gossip) => Answer::Gossip(self.coordinator.view.answer(gossip)),
+            Ask::Gossip(gossip) => Answer::Gossip(self.coordinator.view.answer(&gossip)),
             Ask::Roots(_) => Answer::Roots(self.anti_entropy.roots(&from)),
             Ask::Children(ask) => {
                 let children = self.anti_entropy.children(&from, &ask);

@@ -106,8 +106,8 @@ impl Front {
     async fn delete(&self, keys: Vec<Bytes>) -> Result<Reply, Failure> {
         // A key named twice is deleted once, and counted once.
         let keys: std::collections::BTreeSet<Bytes> = keys.into_iter().collect();
-        let deletes = stream::iter(keys).map(|key| self.coordinator.delete(key));
-        let deleted = all_or_uncertain(deletes.buffered(WINDOW).collect().await)?;
+        let calls = stream::iter(keys).map(|key| self.coordinator.delete(key));
+        let deleted = all_or_uncertain(calls.buffered(WINDOW).collect().await)?;
         Ok(integer(deleted.into_iter().filter(|&deleted| deleted).count()))
     }
 

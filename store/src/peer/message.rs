@@ -252,3 +252,37 @@ impl Answer {
         Answer::Refused(Refused { error: error.into() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::peer::frame::Hello;
+
+    fn hex(message: &impl Message) -> String {
+        let digits =
+            |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+        message.encode_to_vec().iter().flat_map(digits).flatten().collect()
+    }
+
+    #[test]
+    fn the_wire_is_the_same_in_every_release() {
+        let write = ReplicaWrite { key: "k".into(), record: "r".into() };
+        let request = Request { id: 1, ask: Some(Ask::Write(write)) };
+        assert_eq!(
+            hex(&request),
+            "0801\
+                                   22060a016b120172"
+        );
+        let response = Response { id: 1, answer: Some(Answer::Done(Done {})) };
+        assert_eq!(hex(&response), "08011200");
+        assert_eq!(hex(&Hello::new("c", "n1", "n2")), "0d6d68637310011a016322026e312a026e32");
+    }
+
+    #[test]
+    fn what_only_a_newer_node_asks_is_seen_to_be_unknown() {
+        let unknown = [0x08, 0x01, 0xfa, 0x01, 0x00];
+        assert_eq!(Request::decode(&unknown[..]), Ok(Request { id: 1, ask: None }));
+    }
+}

@@ -64,8 +64,8 @@ fn key() -> Bytes {
     Bytes::from_static(b"k")
 }
 
-fn value(text: &'static str) -> Option<Bytes> {
-    Some(Bytes::from_static(text.as_bytes()))
+fn value(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
 }
 
 /// Lets tasks on this thread run until they wait for the engine.
@@ -84,16 +84,17 @@ async fn a_write_in_flight_is_joined_with_but_not_read() {
     let engine = Arc::new(Slow::default());
     let replica = Arc::new(open(&engine));
     let home = replica.placement.home(b"k").clone();
-    let writers: Vec<_> = ["a", "b"]
+    let writers: Vec<tokio::task::JoinHandle<_>> = ["a", "b"]
         .map(|text| {
             let (replica, home) = (replica.clone(), home.clone());
             tokio::spawn(async move {
-                replica.update(&home, &key(), &Context::default(), value(text)).await.unwrap()
+                replica.update(&home, &key(), &Context::default(), Some(value(text))).await.unwrap()
             })
         })
         .into();
     settle(&engine, 2).await;
     assert_eq!(replica.get(&home, b"k").unwrap(), None, "nothing is durable yet");
+    assert!(writers.iter().all(|writer| !writer.is_finished()), "nobody was told it is");
     engine.sync();
     for writer in writers {
         writer.await.unwrap();
@@ -109,7 +110,7 @@ async fn a_join_that_changes_nothing_writes_nothing() {
     let replica = open(&engine);
     let home = replica.placement.home(b"k").clone();
     let (key, context) = (key(), Context::default());
-    let wrote = replica.update(&home, &key, &context, value("a"));
+    let wrote = replica.update(&home, &key, &context, Some(value("a")));
     let (record, ()) = tokio::join!(wrote, async {
         settle(&engine, 1).await;
         engine.sync();
@@ -124,7 +125,7 @@ async fn trees_and_counts_are_the_same_after_a_restart() {
     let replica = open(&engine);
     let empty = replica.trees().root(0).unwrap();
     let mut last = Context::default();
-    for step in [value("a"), value("b"), None, value("c")] {
+    for step in [Some(value("a")), Some(value("b")), None, Some(value("c"))] {
         for name in ["k", "l", "m"] {
             let home = replica.placement.home(name.as_bytes()).clone();
             let (name, context) = (Bytes::from_static(name.as_bytes()), last.clone());
@@ -148,7 +149,7 @@ async fn siblings_nobody_merges_are_refused_before_they_choke_the_wire() {
     let mut replica = open(&engine);
     replica.record_bytes = 10;
     let home = replica.placement.home(b"k").clone();
-    let refused = replica.update(&home, &key(), &Context::default(), value("too long")).await;
+    let refused = replica.update(&home, &key(), &Context::default(), Some(value("too long"))).await;
     assert!(matches!(refused, Err(ReplicaError::Crowded(_))), "{refused:?}");
     assert_eq!(engine.sync(), 0);
 }
@@ -163,7 +164,7 @@ async fn a_list_names_the_keys_of_its_buckets_page_by_page() {
     let all = names
         .iter()
         .zip(&homes)
-        .map(|(name, home)| replica.update(home, name, &context, value("v")));
+        .map(|(name, home)| replica.update(home, name, &context, Some(value("v"))));
     tokio::join!(futures_util::future::join_all(all), async {
         settle(&engine, names.len()).await;
         engine.sync();

@@ -22,10 +22,10 @@ use super::wire::Wire;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every policy, three replicas, majorities.
-pub const MAJORITIES: &str = "keyspaces: { r: { policy: register, n: 3, r: 2, w: 2 }, \
+pub(crate) const MAJORITIES: &str = "keyspaces: { r: { policy: register, n: 3, r: 2, w: 2 }, \
      s: { policy: siblings, n: 3, r: 2, w: 2 }, l: { policy: lww, n: 3, r: 2, w: 2 } }";
 
-pub struct Fleet {
+pub(crate) struct Fleet {
     directory: TempDir,
     configs: BTreeMap<usize, Config>,
     running: BTreeMap<usize, Running>,
@@ -39,7 +39,7 @@ struct Running {
 
 impl Fleet {
     /// `count` nodes, all connected with each other, with these lines in their configuration.
-    pub async fn start(count: usize, lines: &str) -> Fleet {
+    pub(crate) async fn start(count: usize, lines: &str) -> Fleet {
         let mut fleet = Fleet::prepare(count, lines).await;
         for node in 1..=count {
             fleet.begin(node).await;
@@ -51,16 +51,14 @@ impl Fleet {
     }
 
     /// The same, with no node started.
-    pub async fn prepare(count: usize, lines: &str) -> Fleet {
+    pub(crate) async fn prepare(count: usize, lines: &str) -> Fleet {
         let directory = tempfile::tempdir().unwrap();
         let ports = free_ports(2 * count);
         let (clients, peers) = ports.split_at(count);
         let (mut wires, mut configs) = (BTreeMap::new(), BTreeMap::new());
         for node in 1..=count {
-            let mut yaml = format!(
-                "cluster: test\nnode: n{node}\ndata: {}\n{lines}\nmembers:\n",
-                directory.path().join(format!("n{node}")).display()
-            );
+            let data = directory.path().join(format!("n{node}"));
+            let mut members = Vec::new();
             for other in 1..=count {
                 let (client, mut peer) = (clients[other - 1], peers[other - 1]);
                 if other != node {
@@ -68,15 +66,25 @@ impl Fleet {
                     peer = wire.address;
                     wires.insert((node, other), wire);
                 }
-                yaml += &format!("  - {{ node: n{other}, client: '{client}', peer: '{peer}' }}\n");
+                members.push(format!("{{node: n{other}, client: '{client}', peer: '{peer}'}}"));
             }
+            let yaml = format!(
+                "cluster: test
+node: n{node}
+data: {}
+members: [{}]
+{lines}
+",
+                data.display(),
+                members.join(", ")
+            );
             configs.insert(node, serde_yaml::from_str(&yaml).unwrap());
         }
         Fleet { directory, configs, running: BTreeMap::new(), wires }
     }
 
     /// Starts a node that is not running.
-    pub async fn begin(&mut self, node: usize) {
+    pub(crate) async fn begin(&mut self, node: usize) {
         let started = Node::start(self.configs[&node].clone()).await;
         let started = started.unwrap_or_else(|error: StartError| panic!("n{node}: {error}"));
         let (stop, stopped) = oneshot::channel();
@@ -87,7 +95,7 @@ impl Fleet {
     }
 
     /// Stops a node cleanly, and waits until it is closed.
-    pub async fn stop(&mut self, node: usize) {
+    pub(crate) async fn stop(&mut self, node: usize) {
         let Running { stop, ended } = self.running.remove(&node).expect("it runs");
         stop.send(()).unwrap();
         let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it ends within 30 s");
@@ -95,13 +103,13 @@ impl Fleet {
     }
 
     /// Takes away all that a stopped node had on disk.
-    pub fn wipe(&self, node: usize) {
+    pub(crate) fn wipe(&self, node: usize) {
         assert!(!self.running.contains_key(&node));
         std::fs::remove_dir_all(self.directory.path().join(format!("n{node}"))).unwrap();
     }
 
     /// Cuts or mends all wires between one node and the others.
-    pub fn cut_off(&self, node: usize, cut: bool) {
+    pub(crate) fn cut_off(&self, node: usize, cut: bool) {
         for ((from, to), wire) in &self.wires {
             if *from == node || *to == node {
                 wire.set_cut(cut);
@@ -110,7 +118,7 @@ impl Fleet {
     }
 
     /// The nodes of the keyspace's primaries of `key`, then the others, by who answers `KV.REPLICA`.
-    pub async fn primaries(&self, key: &str) -> (Vec<usize>, Vec<usize>) {
+    pub(crate) async fn primaries(&self, key: &str) -> (Vec<usize>, Vec<usize>) {
         let mut split = (Vec::new(), Vec::new());
         for &node in self.configs.keys() {
             match self.ask(node, &["KV.REPLICA", key]).await {
@@ -122,14 +130,19 @@ impl Fleet {
     }
 
     /// What `node` replies.
-    pub async fn ask(&self, node: usize, request: &[&str]) -> Reply {
+    pub(crate) async fn ask(&self, node: usize, request: &[&str]) -> Reply {
         let config = &self.configs[&node];
         let member = config.members.iter().find(|member| member.node == config.node).unwrap();
         ask(member.client, request).await
     }
 
     /// Asks until the reply is `wanted`.
-    pub async fn until(&self, node: usize, request: &[&str], wanted: impl Fn(&Reply) -> bool) {
+    pub(crate) async fn until(
+        &self,
+        node: usize,
+        request: &[&str],
+        wanted: impl Fn(&Reply) -> bool,
+    ) {
         eventually(&format!("n{node} {request:?}"), async || {
             let reply = self.ask(node, request).await;
             if wanted(&reply) { Ok(()) } else { Err(reply) }
@@ -138,7 +151,7 @@ impl Fleet {
     }
 
     /// Asks `INFO` until this field has this value.
-    pub async fn until_info(&self, node: usize, field: &str, value: &str) {
+    pub(crate) async fn until_info(&self, node: usize, field: &str, value: &str) {
         eventually(&format!("{field}:{value} at n{node}"), async || {
             let info = self.info(node).await;
             if info.get(field).is_some_and(|it| it == value) { Ok(()) } else { Err(info) }
@@ -147,13 +160,13 @@ impl Fleet {
     }
 
     /// One count of `INFO`.
-    pub async fn count(&self, node: usize, field: &str) -> u64 {
+    pub(crate) async fn count(&self, node: usize, field: &str) -> u64 {
         let info = self.info(node).await;
         info.get(field).unwrap_or_else(|| panic!("no {field} in {info:?}")).parse().unwrap()
     }
 
     /// Asks for roots until all these nodes tell the same of the trees they share.
-    pub async fn until_equal(&self, nodes: &[usize]) {
+    pub(crate) async fn until_equal(&self, nodes: &[usize]) {
         eventually("equal roots", async || {
             let mut roots: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for &node in nodes {
@@ -177,7 +190,7 @@ impl Fleet {
 }
 
 /// Tries until it succeeds, and panics with what was seen last if it never does.
-pub async fn eventually<T, E: Debug>(
+pub(crate) async fn eventually<T, E: Debug>(
     what: &str,
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
@@ -192,7 +205,7 @@ pub async fn eventually<T, E: Debug>(
 }
 
 /// Sends one request on a connection of its own.
-pub async fn ask(address: SocketAddr, request: &[&str]) -> Reply {
+pub(crate) async fn ask(address: SocketAddr, request: &[&str]) -> Reply {
     let asked = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let (mut bytes, mut decoder) = (BytesMut::new(), ReplyDecoder::default());
@@ -209,18 +222,18 @@ pub async fn ask(address: SocketAddr, request: &[&str]) -> Reply {
     tokio::time::timeout(PATIENCE, asked).await.expect("a reply within 30 s")
 }
 
-pub fn bulk(text: &str) -> Reply {
+pub(crate) fn bulk(text: &str) -> Reply {
     Reply::bulk(text)
 }
 
-pub fn array(reply: Reply) -> Vec<Reply> {
+pub(crate) fn array(reply: Reply) -> Vec<Reply> {
     match reply {
         Reply::Array(elements) => elements,
         other => panic!("{other:?} is no array"),
     }
 }
 
-pub fn text(reply: Reply) -> String {
+pub(crate) fn text(reply: Reply) -> String {
     match reply {
         Reply::Bulk(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         other => panic!("{other:?} is no text"),
@@ -228,13 +241,13 @@ pub fn text(reply: Reply) -> String {
 }
 
 /// Context and values of a `KV.GET`, or version and values of a `KV.REPLICA`.
-pub fn version_and_values(reply: Reply) -> (String, Vec<String>) {
+pub(crate) fn version_and_values(reply: Reply) -> (String, Vec<String>) {
     let [version, values] = array(reply).try_into().expect("two elements");
     (text(version), array(values).into_iter().map(text).collect())
 }
 
 #[track_caller]
-pub fn assert_error(reply: &Reply, word: &str) {
+pub(crate) fn assert_error(reply: &Reply, word: &str) {
     match reply {
         Reply::Error(error) => assert!(error.starts_with(word), "{error:?} is not {word}"),
         other => panic!("{other:?} is not {word}"),

@@ -131,3 +131,26 @@ async fn what_cannot_be_served_is_refused_definitely() {
     assert_error(&fleet.ask(1, &["KV.GET", "r:k", "R", "4"]).await, "ERR");
     assert_error(&fleet.ask(1, &["KV.PUT", "s:k", "v", "CONTEXT", "zz"]).await, "ERR");
 }
+
+#[tokio::test]
+async fn a_register_read_replies_only_what_w_replicas_are_known_to_hold() {
+    let lines = "keyspaces: { r: { policy: register, n: 3, r: 1, w: 3 } }";
+    let mut fleet = Fleet::start(3, lines).await;
+    assert_eq!(fleet.ask(1, &["GET", "r:k"]).await, Reply::Nil);
+    assert_eq!(fleet.count(1, "write_backs").await, 0, "nothing is held, nothing is to be known");
+    assert_eq!(fleet.ask(1, &["SET", "r:k", "v"]).await, Reply::OK);
+    assert_eq!(fleet.ask(2, &["GET", "r:k"]).await, bulk("v"));
+    assert_eq!(fleet.count(2, "write_backs").await, 1, "one reply does not prove three copies");
+    fleet.stop(3).await;
+    let reply = fleet.ask(2, &["GET", "r:k"]).await;
+    assert_error(&reply, "UNAVAILABLE write needs 3 of 3, ");
+}
+
+#[tokio::test]
+async fn a_register_read_of_equal_replicas_writes_nothing_back() {
+    let fleet = Fleet::start(3, MAJORITIES).await;
+    assert_eq!(fleet.ask(1, &["SET", "r:k", "v"]).await, Reply::OK);
+    fleet.until_equal(&[1, 2, 3]).await;
+    assert_eq!(fleet.ask(2, &["GET", "r:k"]).await, bulk("v"));
+    assert_eq!(fleet.count(2, "write_backs").await, 0);
+}

@@ -8,13 +8,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// A one-way dialled wire: whoever dials `address` reaches the node behind it.
-pub struct Wire {
-    pub address: SocketAddr,
+pub(crate) struct Wire {
+    pub(crate) address: SocketAddr,
     cut: watch::Sender<bool>,
 }
 
 impl Wire {
-    pub async fn to(node: SocketAddr) -> Wire {
+    pub(crate) async fn to(node: SocketAddr) -> Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (cut, is_cut) = watch::channel(false);
@@ -26,7 +26,7 @@ impl Wire {
         Wire { address, cut }
     }
 
-    pub fn set_cut(&self, cut: bool) {
+    pub(crate) fn set_cut(&self, cut: bool) {
         self.cut.send_replace(cut);
     }
 }
