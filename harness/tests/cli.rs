@@ -8,6 +8,7 @@ fn schism(arguments: &[&str], directory: &Path) -> Output {
         .args(arguments)
         .current_dir(directory)
         .env_remove("CARGO")
+        .env("SCHISM_RUN", "cli-test")
         .output()
         .expect("the binary can be started")
 }
@@ -55,7 +56,7 @@ fn a_wrong_node_name_is_shown_where_it_stands() {
     std::fs::write(scratch.path().join("mine.yaml"), text).expect("a suite");
     let (code, text) = refused(&["run", "mine.yaml"], scratch.path());
     assert_eq!(code, Some(254), "{text}");
-    assert!(text.contains("mine.yaml:30:"), "{text}");
+    assert!(text.contains("mine.yaml:27:"), "{text}");
     assert!(text.contains("there is no node `n7`"), "{text}");
     assert!(text.contains("n1, n2, n3, n4, n5"), "{text}");
 }
@@ -136,9 +137,15 @@ fn a_node_whose_data_directory_is_a_file_says_so() {
     let scratch = scratch();
     std::fs::write(scratch.path().join("data"), "a file in the way").expect("a file");
     let (code, text) =
-        refused(&["node", "--listen", "127.0.0.1:0", "--data", "data"], scratch.path());
+        refused(&["node", "--listen", &free_address(), "--data", "data"], scratch.path());
     assert_eq!(code, Some(255), "{text}");
     assert!(text.contains("data"), "{text}");
+}
+
+/// An address nobody listens at: bound a moment ago, and let go.
+fn free_address() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    free.local_addr().expect("bound").to_string()
 }
 
 /// A machine that allows no network namespaces is made with what every Debian has: a user
@@ -149,6 +156,7 @@ fn a_machine_without_namespaces_is_told_the_remedy() {
     let limited = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$0\" run smoke --seed 1";
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "sh", "-c", limited, env!("CARGO_BIN_EXE_schism")])
+        .env("SCHISM_RUN", "cli-test")
         .current_dir(scratch.path())
         .output()
         .expect("unshare of util-linux can be started");

@@ -53,7 +53,10 @@ pub enum SandboxError {
     )]
     Threads(usize),
     /// The machine refused.
-    #[error("failed to {step}: {}\n  remedy: {remedy}", errno.desc())]
+    #[error(
+        "failed to {step}: {}\n  remedy: {remedy}\n  `schism doctor` tries each part alone",
+        errno.desc()
+    )]
     Refused {
         /// What was refused.
         step: Step,
@@ -123,8 +126,9 @@ fn module_remedy(module: &str) -> String {
 /// First what leaves no doubt, then where we are, then what is merely likely.
 fn namespace_remedy(host: &Host, errno: Errno) -> String {
     let remedy = if errno == Errno::ENOSPC || host.user_namespaces_max == Some(0) {
-        "no more user namespaces are allowed; raise the limit with \
-         `sudo sysctl -w user.max_user_namespaces=10000`"
+        "a limit of namespaces is reached; raise them with `sudo sysctl -w \
+         user.max_user_namespaces=10000 user.max_net_namespaces=10000 \
+         user.max_pid_namespaces=10000 user.max_mnt_namespaces=10000`"
     } else if host.unprivileged_clone == Some(0) {
         "allow user namespaces with `sudo sysctl -w kernel.unprivileged_userns_clone=1`, or run as \
          root"
@@ -136,8 +140,7 @@ fn namespace_remedy(host: &Host, errno: Errno) -> String {
         "AppArmor keeps user namespaces from ordinary users (Ubuntu 24.04 and later); allow them \
          with `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run as root"
     } else {
-        "run as root, or ask who runs this machine to allow user namespaces; `schism doctor` tries \
-         each part alone"
+        "run as root, or ask who runs this machine to allow user namespaces"
     };
     remedy.into()
 }

@@ -4,8 +4,9 @@
 //! [`Machine`] before, and ask [`await_nothing_left`] after: it waits, because the kernel tears down
 //! namespaces a moment after their last process, and reports what it still saw at its deadline.
 //!
-//! Other tests run at the same time, so a namespace counts only if it is new and held by a process
-//! that is not of another run. Everything is read from `/proc`; no tool is needed.
+//! Other runs may live at the same time. So a namespace counts only if it is new and held by a
+//! process with the run's mark, or by one without any mark that descends from this test or has lost
+//! its parent, as what is left behind has. Everything is read from `/proc`; no tool is needed.
 
 #![allow(dead_code, reason = "each test program uses its own part of this module")]
 #![allow(clippy::unwrap_used, reason = "only tests use this, and a panic is how a test fails")]
@@ -41,7 +42,10 @@ impl Machine {
 
     /// What is here and was not in `before`, for people; empty if nothing.
     fn grown_since(&self, before: &Machine, run: &str) -> Vec<String> {
-        let ours = |holder: &u32| run_of(*holder).is_none_or(|its| its == run);
+        let ours = |holder: &u32| match run_of(*holder) {
+            Some(its) => its == run,
+            None => is_stray(*holder),
+        };
         let namespaces = self
             .namespaces
             .iter()
@@ -121,6 +125,19 @@ fn run_of(pid: u32) -> Option<String> {
     environment.split(|&byte| byte == 0).find_map(|variable| {
         String::from_utf8_lossy(variable).strip_prefix(RUN_VARIABLE).map(str::to_owned)
     })
+}
+
+/// Whether a process without a mark may be a leftover of this test: its child, or an orphan.
+fn is_stray(pid: u32) -> bool {
+    let own = std::process::id();
+    let ancestors = std::iter::successors(parent_of(pid), |&parent| parent_of(parent));
+    parent_of(pid) == Some(1) || ancestors.into_iter().any(|ancestor| ancestor == own)
+}
+
+/// The parent of a process, while it lives.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok().filter(|&parent| parent != 0)
 }
 
 fn namespaces() -> BTreeMap<String, BTreeSet<u32>> {
