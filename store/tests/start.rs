@@ -7,10 +7,9 @@ use std::net::TcpListener;
 use store::{Config, Node};
 
 fn config(directory: &std::path::Path, client: u16) -> Config {
-    let peer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let yaml = format!(
         "{{cluster: test, node: n1, data: {}, \
-         members: [{{node: n1, client: '127.0.0.1:{client}', peer: '{peer}'}}]}}",
+         members: [{{node: n1, client: '127.0.0.1:{client}', peer: '127.0.0.2:0'}}]}}",
         directory.join("data").display()
     );
     serde_yaml::from_str(&yaml).unwrap()

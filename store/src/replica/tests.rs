@@ -1,3 +1,5 @@
+//! Own copies over an engine that calls a write durable only when told to.
+
 use std::collections::BTreeMap;
 
 use super::*;

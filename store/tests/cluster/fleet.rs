@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -53,14 +54,14 @@ impl Fleet {
     /// The same, with no node started.
     pub(crate) async fn prepare(count: usize, lines: &str) -> Fleet {
         let directory = tempfile::tempdir().unwrap();
-        let ports = free_ports(2 * count);
-        let (clients, peers) = ports.split_at(count);
+        let address = lonely_address();
+        let at = |port: usize| SocketAddr::from((address, u16::try_from(port).unwrap()));
         let (mut wires, mut configs) = (BTreeMap::new(), BTreeMap::new());
         for node in 1..=count {
             let data = directory.path().join(format!("n{node}"));
             let mut members = Vec::new();
             for other in 1..=count {
-                let (client, mut peer) = (clients[other - 1], peers[other - 1]);
+                let (client, mut peer) = (at(7000 + other), at(8000 + other));
                 if other != node {
                     let wire = Wire::to(peer).await;
                     peer = wire.address;
@@ -254,9 +255,10 @@ pub(crate) fn assert_error(reply: &Reply, word: &str) {
     }
 }
 
-fn free_ports(count: usize) -> Vec<SocketAddr> {
-    // Held together until all are known, so that no port is given twice.
-    let held: Vec<_> =
-        (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    held.iter().map(|listener| listener.local_addr().unwrap()).collect()
+/// A loopback address for each fleet, whatever else this machine tests at the same time. Its nodes take
+/// ports below those the system gives away, so a port is free again when its node returns.
+fn lonely_address() -> Ipv4Addr {
+    static FLEETS: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 1 + high % 254, low, FLEETS.fetch_add(1, Ordering::Relaxed))
 }

@@ -2,7 +2,7 @@
 
 use store::resp::Reply;
 
-use super::fleet::{Fleet, MAJORITIES, assert_error, bulk, eventually};
+use super::fleet::{Fleet, MAJORITIES, assert_error, bulk, eventually, version_and_values};
 
 #[tokio::test]
 async fn a_node_cut_off_answers_nothing_stale_and_talks_again_when_healed() {
@@ -63,4 +63,18 @@ async fn no_read_of_a_register_goes_back_while_wires_come_and_go() {
         fleet.cut_off(away, false);
     }
     assert!(acknowledged > Some(0), "the majority made progress");
+}
+
+#[tokio::test]
+async fn a_sibling_update_lost_on_its_way_is_uncertain_and_made_at_most_once() {
+    let fleet = Fleet::start(5, MAJORITIES).await;
+    let (primaries, others) = fleet.primaries("s:k").await;
+    fleet.cut_off(others[0], true);
+    let reply = fleet.ask(others[0], &["KV.PUT", "s:k", "v"]).await;
+    assert_error(&reply, "UNCERTAIN write needs 2 of 3, 0 acknowledged; refused: n");
+    fleet.cut_off(others[0], false);
+    fleet.until_info(others[0], "nodes_connected", "4").await;
+    fleet.until_equal(&primaries).await;
+    let (_, values) = version_and_values(fleet.ask(others[1], &["KV.GET", "s:k"]).await);
+    assert!(values.len() <= 1, "{values:?}");
 }

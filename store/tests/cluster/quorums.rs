@@ -97,10 +97,10 @@ async fn with_all_primaries_away_nothing_is_written_and_no_hint_taken() {
             fleet.stop(node).await;
         }
         for &node in &others {
-            fleet.until(node, &["SET", key, "v"], |reply| {
-                matches!(reply, Reply::Error(error) if error.starts_with("UNAVAILABLE write needs 2 of 3"))
-            })
-            .await;
+            fleet.until_info(node, "nodes_connected", "1").await;
+            let reply = fleet.ask(node, &["SET", key, "v"]).await;
+            assert_error(&reply, "UNAVAILABLE write needs 2 of 3, 0 acknowledged");
+            assert_eq!(fleet.count(node, "hints_taken").await, 0, "{key}");
         }
         for &node in &primaries {
             fleet.begin(node).await;

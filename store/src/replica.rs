@@ -1,0 +1,351 @@
+//! This node's own copies: every record it keeps as a primary, over an [`Engine`].
+//!
+//! A write joins what comes in with what is held and says so only when the result is durable. Two
+//! writes to one key must not read the same old copy, but neither should the second wait for the
+//! first one's disk: so what was handed to the engine and is not yet durable is kept *in flight*, the
+//! next write joins with that, and the engine, which makes batches durable in order, lets a whole
+//! crowd of writers to one key share a sync. Readers see the engine alone, and so nothing that a
+//! crash could take back.
+//!
+//! ```text
+//! lock stripe -> in flight, or engine.get -> join -> engine.write -> unlock   … done -> trees, reply
+//! ```
+//!
+//! Invariants: a sibling dot is durable here before anybody else sees it, so it is never given twice;
+//! each of the [`Trees`] tells of exactly the records that are durable here.
+
+mod trees;
+
+use trees::Buckets;
+pub use trees::Trees;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::engine::{Batch, Engine, EngineError};
+use crate::layout;
+use crate::placement::{Home, Placement, TreeId};
+use crate::version::{Actor, Context, DecodeError, Record, Siblings};
+
+/// Locks over the keys; two keys share one by accident, and then only for a lookup.
+const STRIPES: usize = 1024;
+/// Records looked at in one go.
+const PAGE: usize = 512;
+
+/// Why a copy could not be read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The engine refused.
+    #[error("ERR the engine failed: {0}")]
+    Engine(#[from] EngineError),
+    /// A record is not what was written, or came from a newer node.
+    #[error("ERR a record cannot be read: {0}")]
+    Damaged(#[from] DecodeError),
+    /// Siblings nobody merges have grown over the limit.
+    #[error("TOOBIG the siblings of this key are {0} bytes; read them and write back their merge")]
+    Crowded(usize),
+}
+
+/// A key of a tree, and the digest of its record.
+pub type Listed = (Bytes, u64);
+
+/// This node's own copies.
+pub struct Replica {
+    actor: Actor,
+    /// The longest record a sibling update may make, in bytes.
+    record_bytes: usize,
+    placement: Arc<Placement>,
+    shared: Arc<Shared>,
+}
+
+/// What the engine's thread touches too, when a write has become durable.
+struct Shared {
+    engine: Arc<dyn Engine>,
+    // A plain lock: held for a lookup and a hand-over, never across an await.
+    stripes: Vec<Mutex<HashMap<Bytes, Flight>>>,
+    trees: Trees,
+    live: AtomicI64,
+    tickets: AtomicU64,
+}
+
+/// The newest record of a key handed to the engine, while it is not yet durable.
+struct Flight {
+    ticket: u64,
+    record: Record,
+}
+
+/// A write handed over: the record it makes, and word of its durability.
+struct Landing {
+    record: Record,
+    durable: Option<oneshot::Receiver<Result<(), EngineError>>>,
+}
+
+impl Replica {
+    /// The copies in `engine`, written from now on as `actor`. Looks at every record once, to plant
+    /// the trees.
+    pub fn open(
+        engine: Arc<dyn Engine>,
+        placement: Arc<Placement>,
+        actor: Actor,
+        record_bytes: usize,
+    ) -> Result<Replica, ReplicaError> {
+        let shared = Arc::new(Shared {
+            engine,
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            trees: Trees::new(&placement),
+            live: AtomicI64::new(0),
+            tickets: AtomicU64::new(0),
+        });
+        let replica = Replica { actor, record_bytes, placement, shared };
+        replica.plant()?;
+        Ok(replica)
+    }
+
+    /// The own copy of `key`, as stored.
+    pub fn get_encoded(&self, home: &Home, key: &[u8]) -> Result<Option<Bytes>, ReplicaError> {
+        Ok(self.shared.engine.get(&layout::data(&home.keyspace, key))?)
+    }
+
+    /// The own copy of `key`.
+    pub fn get(&self, home: &Home, key: &[u8]) -> Result<Option<Record>, ReplicaError> {
+        let encoded = self.get_encoded(home, key)?;
+        Ok(encoded.map(|encoded| Record::decode(&encoded)).transpose()?)
+    }
+
+    /// Joins `record` with the own copy; returns when the result is durable.
+    pub async fn join(&self, home: &Home, key: &Bytes, record: Record) -> Result<(), ReplicaError> {
+        self.change(home, key, |own| Ok(Record::join_held(own, Some(record)).expect("one is held")))
+            .await
+            .map(drop)
+    }
+
+    /// Writes `value` (`None` deletes) over the siblings that `context` has seen, under a fresh dot;
+    /// returns the record once it is durable.
+    pub async fn update(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        context: &Context,
+        value: Option<Bytes>,
+    ) -> Result<Record, ReplicaError> {
+        self.change(home, key, |own| {
+            let mut siblings = match own {
+                Some(Record::Siblings(siblings)) => siblings,
+                // A copy of another policy stays below any siblings, see `Record::join`.
+                _ => Siblings::default(),
+            };
+            siblings.update(context, self.actor.clone(), value);
+            let record = Record::Siblings(siblings);
+            match record.encode().len() {
+                bytes if bytes > self.record_bytes => Err(ReplicaError::Crowded(bytes)),
+                _ => Ok(record),
+            }
+        })
+        .await
+    }
+
+    /// The trees over the own copies.
+    pub fn trees(&self) -> &Trees {
+        &self.shared.trees
+    }
+
+    /// Keys with a value, tombstones left out.
+    pub fn live_keys(&self) -> u64 {
+        self.shared.live.load(Ordering::Relaxed).try_into().unwrap_or(0)
+    }
+
+    /// Up to `limit` keys of these buckets of a tree, after `after` and up to and including `last`,
+    /// ascending. `true`: there may be more.
+    ///
+    /// Walks the whole keyspace from `after`: what is sent is proportional to the difference, what
+    /// is looked at is not. An index by bucket would cost memory on every write instead.
+    pub async fn list(
+        &self,
+        tree: TreeId,
+        buckets: &[u32],
+        after: Option<&Bytes>,
+        last: Option<&Bytes>,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, bool), ReplicaError> {
+        let keyspace = self.placement.trees()[tree].keyspace.clone();
+        let buckets = Buckets::new(buckets);
+        let mut walk = self.walk(&keyspace, after);
+        let mut listed = Vec::new();
+        while let Some(page) = walk.next()? {
+            for (key, record) in page {
+                if last.is_some_and(|last| key > *last) {
+                    return Ok((listed, false));
+                }
+                if self.placement.home(&key).tree == tree && buckets.hold(&key) {
+                    if listed.len() == limit {
+                        return Ok((listed, true));
+                    }
+                    listed.push((key, xxh3_64(&record)));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok((listed, false))
+    }
+
+    async fn change(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        next: impl FnOnce(Option<Record>) -> Result<Record, ReplicaError>,
+    ) -> Result<Record, ReplicaError> {
+        let Landing { record, durable } = self.hand_over(home, key, next)?;
+        if let Some(durable) = durable {
+            let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
+            durable.await.map_err(closed)??;
+        }
+        Ok(record)
+    }
+
+    fn hand_over(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        next: impl FnOnce(Option<Record>) -> Result<Record, ReplicaError>,
+    ) -> Result<Landing, ReplicaError> {
+        let stored = layout::data(&home.keyspace, key);
+        let mut stripe = self.shared.stripe(&stored).lock().unwrap_or_else(PoisonError::into_inner);
+        let flying = stripe.get(&stored).map(|flight| flight.record.clone());
+        let is_flying = flying.is_some();
+        let own = match flying {
+            Some(record) => Some(record),
+            None => self.get(home, key)?,
+        };
+        let record = next(own.clone())?;
+        if own.as_ref() == Some(&record) && !is_flying {
+            return Ok(Landing { record, durable: None });
+        }
+        // What is in flight already is handed over once more: its durability is that of the later.
+        let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
+        stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
+        let encoded = record.encode();
+        let step = Step::between(home.tree, key, own.as_ref(), &record, &encoded);
+        let (told, durable) = oneshot::channel();
+        let shared = self.shared.clone();
+        let batch = Batch { entries: vec![(stored.clone(), Some(encoded))] };
+        // Under the lock, so that the engine gets a key's records in the order they were made.
+        self.shared.engine.write(
+            batch,
+            Box::new(move |result| {
+                // After a failure the engine takes no more writes: what flies then may fly forever.
+                if result.is_ok() {
+                    shared.land(&stored, ticket, &step);
+                }
+                let _ = told.send(result);
+            }),
+        );
+        Ok(Landing { record, durable: Some(durable) })
+    }
+
+    /// Reads every record once, to know what the trees and the count must say.
+    fn plant(&self) -> Result<(), ReplicaError> {
+        let keyspaces: Vec<String> = self.placement.keyspaces().map(str::to_owned).collect();
+        for keyspace in keyspaces {
+            let mut walk = self.walk(&keyspace, None);
+            while let Some(page) = walk.next()? {
+                for (key, encoded) in page {
+                    let record = Record::decode(&encoded)?;
+                    let tree = self.placement.home(&key).tree;
+                    self.shared.note(&Step::between(tree, &key, None, &record, &encoded));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn walk<'a>(&'a self, keyspace: &'a str, after: Option<&Bytes>) -> Walk<'a> {
+        let from = match after {
+            Some(key) => layout::after(&layout::data(keyspace, key)),
+            None => layout::keyspace_start(keyspace),
+        };
+        Walk { engine: &*self.shared.engine, keyspace, from: Some(from) }
+    }
+}
+
+impl Shared {
+    fn stripe(&self, stored: &[u8]) -> &Mutex<HashMap<Bytes, Flight>> {
+        &self.stripes[xxh3_64(stored) as usize % STRIPES]
+    }
+
+    /// A write has become durable.
+    fn land(&self, stored: &Bytes, ticket: u64, step: &Step) {
+        self.note(step);
+        let mut stripe = self.stripe(stored).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(flight) = stripe.entry(stored.clone())
+            && flight.get().ticket == ticket
+        {
+            flight.remove();
+        }
+    }
+
+    fn note(&self, step: &Step) {
+        self.trees.update(step.tree, &step.key, step.before, Some(step.after));
+        self.live.fetch_add(step.live, Ordering::Relaxed);
+    }
+}
+
+/// What a write changes in the books.
+struct Step {
+    tree: TreeId,
+    key: Bytes,
+    before: Option<u64>,
+    after: u64,
+    live: i64,
+}
+
+impl Step {
+    fn between(
+        tree: TreeId,
+        key: &Bytes,
+        own: Option<&Record>,
+        record: &Record,
+        encoded: &[u8],
+    ) -> Step {
+        let is_live = |record: &Record| !record.values().is_empty();
+        Step {
+            tree,
+            key: key.clone(),
+            before: own.map(Record::digest),
+            after: xxh3_64(encoded),
+            live: i64::from(is_live(record)) - i64::from(own.is_some_and(is_live)),
+        }
+    }
+}
+
+/// A walk over the records of one keyspace, page by page.
+struct Walk<'a> {
+    engine: &'a dyn Engine,
+    keyspace: &'a str,
+    /// Where the next page begins; `None` when the walk is done.
+    from: Option<Bytes>,
+}
+
+impl Walk<'_> {
+    fn next(&mut self) -> Result<Option<Vec<(Bytes, Bytes)>>, EngineError> {
+        let Some(from) = self.from.take() else { return Ok(None) };
+        let pairs = self.engine.scan(&from, PAGE)?;
+        let last = pairs.last().map(|(stored, _)| stored.clone());
+        let full = pairs.len() == PAGE;
+        let page: Vec<(Bytes, Bytes)> = pairs
+            .into_iter()
+            .map_while(|(stored, record)| Some((layout::data_key(self.keyspace, &stored)?, record)))
+            .collect();
+        // A page cut short ran into what lies behind the keyspace.
+        self.from = last.filter(|_| full && page.len() == PAGE).map(|last| layout::after(&last));
+        Ok(Some(page))
+    }
+}
+
+#[cfg(test)]
+mod tests;
