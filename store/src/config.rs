@@ -10,7 +10,7 @@
 //! keyspaces:
 //!   accounts: { policy: register, n: 3, r: 2, w: 2 }
 //! default: { policy: lww, n: 1, r: 1, w: 1 }
-//! limits: { deadline-ms: 1000, pair-bytes: 10240, hints: 100000 }
+//! limits: { deadline-ms: 1000, pair-bytes: 10240, hint-bytes: 67108864 }
 //! ```
 
 use std::collections::BTreeMap;
@@ -53,13 +53,14 @@ pub struct Limits {
     pub deadline_ms: u64,
     /// The longest key and value together, in bytes.
     pub pair_bytes: usize,
-    /// Hints kept for absent nodes; beyond that they are dropped, and anti-entropy must do.
-    pub hints: usize,
+    /// What hints kept for absent nodes may hold, in bytes; beyond that they are dropped, and
+    /// anti-entropy must do.
+    pub hint_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { deadline_ms: 1000, pair_bytes: 10 << 10, hints: 100_000 }
+        Limits { deadline_ms: 1000, pair_bytes: 10 << 10, hint_bytes: 64 << 20 }
     }
 }
 

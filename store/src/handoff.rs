@@ -212,8 +212,13 @@ async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::engine::{Durable, Options};
+    use crate::peer::frame::Hello;
+    use crate::peer::message::Done;
+    use crate::peer::{Handler, Timing, listen};
     use crate::version::{Nonce, Stamp};
 
     fn record(wall_micros: u64) -> Record {
@@ -267,6 +272,64 @@ mod tests {
         assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
         engine.close().unwrap();
         assert!(engine.is_empty());
+    }
+
+    /// An owner that says no until it is willing, and remembers what it was sent.
+    #[derive(Default)]
+    struct Owner {
+        is_willing: AtomicBool,
+        sent: Mutex<Vec<Bytes>>,
+    }
+
+    impl Handler for Owner {
+        fn judge(&self, _: &Hello) -> Option<String> {
+            None
+        }
+
+        async fn handle(&self, _: &str, ask: Ask) -> Answer {
+            let Ask::Write(write) = ask else { return Answer::refused("ERR only hints") };
+            if !self.is_willing.load(Ordering::Relaxed) {
+                return Answer::refused("ERR the disk is full");
+            }
+            self.sent.lock().unwrap().push(write.key);
+            Answer::Done(Done {})
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hint_is_dropped_only_after_its_owner_has_acked() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
+        let hints = open(&engine, 1 << 20);
+        for key in ["c", "a", "b"] {
+            hints.take(&owner(), &Bytes::from(key), &record(1));
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = format!(
+            "{{cluster: demo, node: n1, data: /nowhere, members: [\
+             {{node: n1, client: '127.0.0.1:1', peer: '127.0.0.1:2'}}, \
+             {{node: n2, client: '127.0.0.1:3', peer: '{}'}}]}}",
+            listener.local_addr().unwrap()
+        );
+        let far = Arc::new(Owner::default());
+        tokio::spawn(listen(listener, far.clone(), CancellationToken::new()));
+        let peers =
+            Peers::dial(&serde_yaml::from_str(&config).unwrap(), Timing::default()).unwrap();
+        let connected = async {
+            while !peers.is_connected(&owner()) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), connected).await.expect("connected in 10 s");
+
+        replay(&hints, &peers, &owner()).await;
+        assert_eq!(hints.pending(), 3, "the owner said no");
+        far.is_willing.store(true, Ordering::Relaxed);
+        replay(&hints, &peers, &owner()).await;
+        assert_eq!(hints.pending(), 0);
+        assert_eq!(*far.sent.lock().unwrap(), ["c", "a", "b"], "in the order they were taken");
+        engine.close().unwrap();
+        assert!(engine.scan(b"h", 1).unwrap().is_empty(), "and none on disk");
     }
 
     #[test]

@@ -29,6 +29,8 @@
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
 //! | `NOTREPLICA` | definite: this node is no primary of the key |
 
+pub mod anti_entropy;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod coordinator;
@@ -39,12 +41,21 @@ pub mod hint;
 pub mod layout;
 pub mod membership;
 pub mod merkle;
+pub mod node;
 pub mod peer;
+pub mod placement;
+pub mod quorum;
+#[cfg(test)]
+mod random;
+pub mod replica;
 pub mod resp;
 pub mod ring;
 #[cfg(test)]
 mod script;
 pub mod server;
+pub mod stats;
+pub mod version;
 
-pub use command::Command;
+pub use command::{Command, Level};
 pub use config::{Config, Keyspace, Limits, Member, Policy, Sync};
+pub use node::{Node, StartError};

@@ -122,7 +122,7 @@ impl Info {
     }
 
     fn replication(&self) -> Fields {
-        let Coordinator { view, peers, hints, stats, .. } = &*self.coordinator;
+        let Coordinator { view, peers, hints, stats, late, .. } = &*self.coordinator;
         let members = view.members();
         let with = |health: Health| {
             let those =
@@ -140,6 +140,8 @@ impl Info {
             ("nodes_down_list", down.join(",")),
             ("nodes_suspected_list", suspected.join(",")),
             ("hints_pending", hints.pending().to_string()),
+            // Answers not yet heard, of which each may still become a hint or a repair.
+            ("late_tasks", late.len().to_string()),
             ("hints_dropped", stats.hints_dropped.get().to_string()),
         ]
     }

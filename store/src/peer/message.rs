@@ -49,12 +49,12 @@ pub enum Ask {
     /// The roots of the trees we share. Answered by `Roots`.
     #[prost(message, tag = "7")]
     Roots(TreeRoots),
-    /// Hashes of some nodes of one level of a tree. Answered by `Hashes`.
+    /// The hashes below some nodes of a tree. Answered by `Children`.
     #[prost(message, tag = "8")]
-    Level(TreeLevel),
-    /// Which keys lie in a bucket of a tree. Answered by `Bucket`.
+    Children(TreeChildren),
+    /// Which keys lie in some buckets of a tree. Answered by `Listing`.
     #[prost(message, tag = "9")]
-    Bucket(TreeBucket),
+    List(TreeList),
 }
 
 /// What a node may answer.
@@ -78,12 +78,12 @@ pub enum Answer {
     /// Roots of shared trees.
     #[prost(message, tag = "7")]
     Roots(Roots),
-    /// Hashes, in the order asked.
+    /// Hashes below the nodes asked for.
     #[prost(message, tag = "8")]
-    Hashes(Hashes),
-    /// Keys of a bucket.
+    Children(Children),
+    /// Keys of the buckets asked for.
     #[prost(message, tag = "9")]
-    Bucket(Bucket),
+    Listing(Listing),
 }
 
 /// See [`Ask::Ping`].
@@ -132,22 +132,50 @@ pub struct ReplicaUpdate {
 /// See [`Ask::Gossip`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Gossip {
-    /// The membership as its sender sees it, in the encoding of `membership`.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub view: Bytes,
+    /// The heartbeats the sender knows; in an answer, none.
+    #[prost(message, repeated, tag = "1")]
+    pub digest: Vec<Beat>,
+    /// What the other may not have heard.
+    #[prost(message, repeated, tag = "2")]
+    pub rumours: Vec<WireRumour>,
+}
+
+/// A node and a heartbeat of it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Beat {
+    /// The node.
+    #[prost(string, tag = "1")]
+    pub node: String,
+    /// Which of its boots.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Which tick of that boot.
+    #[prost(uint64, tag = "3")]
+    pub counter: u64,
+}
+
+/// A rumour of the membership.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WireRumour {
+    /// Who said it, and when.
+    #[prost(message, required, tag = "1")]
+    pub of: Beat,
+    /// Whom it missed, each after this heartbeat.
+    #[prost(message, repeated, tag = "2")]
+    pub suspects: Vec<Beat>,
 }
 
 /// See [`Ask::Roots`].
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct TreeRoots {}
 
-/// See [`Ask::Level`].
+/// See [`Ask::Children`].
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TreeLevel {
+pub struct TreeChildren {
     /// Name of the tree.
     #[prost(string, tag = "1")]
     pub tree: String,
-    /// Zero is the root.
+    /// The level of the nodes; zero is the root's.
     #[prost(uint32, tag = "2")]
     pub level: u32,
     /// Which nodes of the level, from the left.
@@ -155,18 +183,18 @@ pub struct TreeLevel {
     pub indices: Vec<u32>,
 }
 
-/// See [`Ask::Bucket`].
+/// See [`Ask::List`].
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TreeBucket {
+pub struct TreeList {
     /// Name of the tree.
     #[prost(string, tag = "1")]
     pub tree: String,
-    /// Which leaves, from the left.
+    /// Which buckets, from the left.
     #[prost(uint32, repeated, tag = "2")]
     pub buckets: Vec<u32>,
-    /// Only keys after this one; empty for all.
-    #[prost(bytes = "bytes", tag = "3")]
-    pub after: Bytes,
+    /// Only keys after this one; absent for all.
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub after: Option<Bytes>,
 }
 
 /// See [`Answer::Done`].
@@ -216,17 +244,17 @@ pub struct TreeRoot {
     pub root: u64,
 }
 
-/// See [`Answer::Hashes`].
+/// See [`Answer::Children`].
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Hashes {
-    /// In the order asked.
+pub struct Children {
+    /// The hashes below each node asked for, one after the other.
     #[prost(fixed64, repeated, tag = "1")]
     pub hashes: Vec<u64>,
 }
 
-/// See [`Answer::Bucket`].
+/// See [`Answer::Listing`].
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Bucket {
+pub struct Listing {
     /// By key, ascending.
     #[prost(message, repeated, tag = "1")]
     pub keys: Vec<KeyHash>,

@@ -1,0 +1,58 @@
+//! The Merkle trees over this node's copies, one for each keyspace and replica set it belongs to.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::merkle::{BUCKETS, MerkleTree, Span};
+use crate::placement::{Placement, TreeId};
+
+/// The Merkle trees over this node's copies.
+pub struct Trees {
+    // One lock a tree: a write holds it for the few hashes on the path to the root.
+    trees: Vec<Option<Mutex<MerkleTree>>>,
+}
+
+impl Trees {
+    /// An empty tree for each that this node belongs to.
+    pub(super) fn new(placement: &Placement) -> Trees {
+        let is_mine = |tree: &crate::placement::Tree| tree.replicas.contains(placement.me());
+        let trees = placement.trees().iter();
+        Trees { trees: trees.map(|tree| is_mine(tree).then(Mutex::default)).collect() }
+    }
+
+    /// See [`MerkleTree::update`]. A key whose primaries are others is in no tree of ours.
+    pub(super) fn update(&self, tree: TreeId, key: &[u8], old: Option<u64>, new: Option<u64>) {
+        self.with(tree, |tree| tree.update(key, old, new));
+    }
+
+    /// Looks at one tree; `None` if this node does not belong to it.
+    pub fn with<T>(&self, tree: TreeId, look: impl FnOnce(&mut MerkleTree) -> T) -> Option<T> {
+        let tree = self.trees.get(tree)?.as_ref()?;
+        Some(look(&mut tree.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The root of a tree; `None` if this node does not belong to it.
+    pub fn root(&self, tree: TreeId) -> Option<u64> {
+        self.with(tree, |tree| tree.root())
+    }
+}
+
+/// Which buckets of a tree are meant.
+pub(super) struct Buckets(Vec<bool>);
+
+impl Buckets {
+    /// These; those that no tree has are ignored.
+    pub(super) fn new(indices: &[u32]) -> Buckets {
+        let mut meant = vec![false; BUCKETS];
+        for index in indices {
+            if let Some(bucket) = meant.get_mut(*index as usize) {
+                *bucket = true;
+            }
+        }
+        Buckets(meant)
+    }
+
+    /// Whether `key` falls into one of them.
+    pub(super) fn hold(&self, key: &[u8]) -> bool {
+        self.0[Span::bucket_of(key).index as usize]
+    }
+}
