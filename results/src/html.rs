@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use checker::{Anomaly, FaultWindow, Finding, History, Outcome, Verdict};
+use checker::{FaultWindow, Finding, History, Outcome, Verdict};
 
+use crate::anomalies::{Found, ON_A_PAGE, Selection};
 use crate::chart::{self, Run, kind_class};
+use crate::evidence::Evidence;
 use crate::markdown::quantile_cells;
 use crate::series::Series;
 use crate::summary::Summary;
 use crate::windows::Phase;
-use crate::witness::{self, Layout, Row};
+use crate::witness::{Layout, Row};
 use crate::{quantity, windows, wording};
 
 #[derive(Template)]
@@ -72,7 +74,7 @@ struct FaultView {
     nodes: String,
     begin: String,
     end: String,
-    evidence: String,
+    evidence: Evidence,
     bit: bool,
 }
 
@@ -98,8 +100,7 @@ pub(crate) fn html(
     let phases = windows::phases(history);
     let run = Run { last: windows::last_moment(history), faults: &summary.faults, phases: &phases };
     let series = Series::of(history);
-    let (anomalies, left_away) = witness::shown(findings);
-    let more = if left_away > 0 { wording::more_anomalies(left_away) } else { String::new() };
+    let Selection { shown, more } = Selection::of(findings, ON_A_PAGE);
     let page = Page {
         suite: summary.run.suite.clone(),
         seed: summary.run.seed,
@@ -110,8 +111,8 @@ pub(crate) fn html(
         configuration: summary.run.configuration.clone(),
         toothless: summary.faults.iter().any(|fault| !fault.bit),
         findings: findings.iter().map(finding_view).collect(),
-        anomalies: anomalies.into_iter().map(|(of, each)| anomaly_view(of, each, run)).collect(),
-        more_anomalies: more,
+        anomalies: shown.iter().map(|found| anomaly_view(found, run)).collect(),
+        more_anomalies: wording::more_anomalies(&more, "findings.json"),
         kinds: kinds(&summary.faults),
         faults: summary.faults.iter().map(fault_view).collect(),
         fault_timeline: chart::fault_timeline(&summary.run.nodes, run),
@@ -152,11 +153,12 @@ fn finding_view(finding: &Finding) -> FindingView {
     FindingView {
         verdict: word(finding.verdict),
         checker: wording::checker(finding),
-        summary: finding.summary.clone(),
+        summary: wording::summary(finding),
     }
 }
 
-fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyView {
+fn anomaly_view(found: &Found<'_>, run: Run<'_>) -> AnomalyView {
+    let anomaly = found.anomaly;
     let layout = Layout::of(anomaly);
     let left_away = match layout.left_away {
         0 => String::new(),
@@ -164,7 +166,7 @@ fn anomaly_view(finding: &Finding, anomaly: &Anomaly, run: Run<'_>) -> AnomalyVi
     };
     AnomalyView {
         title: wording::anomaly(anomaly),
-        checker: wording::checker(finding),
+        checker: wording::checkers(&found.by),
         because: anomaly.because.clone(),
         may: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Info),
         never: layout.rows.iter().any(|row| row.operation.outcome == Outcome::Fail),
@@ -189,11 +191,11 @@ fn fault_view(fault: &FaultWindow) -> FaultView {
         number: fault.fault,
         kind: fault.kind.clone(),
         class: kind_class(&fault.kind),
-        description: fault.description.clone(),
+        description: wording::description(fault),
         nodes: fault.nodes.join(" "),
         begin: moment(fault.begin),
         end: moment(fault.end),
-        evidence: wording::evidence(&fault.evidence),
+        evidence: Evidence::of(&fault.evidence),
         bit: fault.bit,
     }
 }

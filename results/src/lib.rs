@@ -16,8 +16,10 @@
 //! [`render_all`] writes all of it into a [`RunDirectory`]; [`render_again`] does so from the
 //! directory alone. The same directory gives the same bytes.
 
+mod anomalies;
 mod chart;
 mod directory;
+mod evidence;
 mod html;
 mod junit;
 mod latency_log;

@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 
 use checker::{Anomaly, FaultWindow, Finding};
 
+use crate::anomalies::{Found, ON_A_PAGE, Selection};
+use crate::evidence::Evidence;
 use crate::quantiles::Quantiles;
 use crate::summary::Summary;
-use crate::witness::{self, Layout};
+use crate::witness::Layout;
 use crate::{quantity, wording};
 
 const IN_MEMORY: &str = "writing to a string cannot fail";
@@ -25,15 +27,16 @@ pub fn markdown(summary: &Summary, findings: &[Finding]) -> String {
     for finding in findings {
         let checker = escape(&wording::checker(finding));
         let word = wording::verdict(finding.verdict);
-        writeln!(text, "| **{word}** | {checker} | {} |", escape(&finding.summary))
+        writeln!(text, "| **{word}** | {checker} | {} |", escape(&wording::summary(finding)))
             .expect(IN_MEMORY);
     }
-    let (anomalies, left_away) = witness::shown(findings);
-    for (_, anomaly) in anomalies {
-        text.push_str(&anomaly_section(anomaly));
+    let Selection { shown, more } = Selection::of(findings, ON_A_PAGE);
+    for found in &shown {
+        text.push_str(&anomaly_section(found));
     }
-    if left_away > 0 {
-        writeln!(text, "\n{}", wording::more_anomalies(left_away)).expect(IN_MEMORY);
+    if !more.is_empty() {
+        let more = escape(&wording::more_anomalies(&more, "findings.json"));
+        writeln!(text, "\n{more}").expect(IN_MEMORY);
     }
     text.push_str(&folded("Faults", &faults(&summary.faults)));
     text.push_str(&folded("Latencies", &latencies(summary)));
@@ -54,10 +57,20 @@ fn head(summary: &Summary) -> String {
     lines.iter().fold(String::new(), |text, line| text + "- " + &escape(line) + "\n")
 }
 
-fn anomaly_section(anomaly: &Anomaly) -> String {
+fn anomaly_section(found: &Found<'_>) -> String {
+    let anomaly = found.anomaly;
+    let (name, by) = (escape(&wording::anomaly(anomaly)), escape(&wording::checkers(&found.by)));
+    let because = escape(&anomaly.because);
+    format!("\n### {name}\n\nFound by {by}.\n\n{because}\n{}", witness_table(anomaly))
+}
+
+/// The witness, behind an empty line; nothing where there is no witness.
+fn witness_table(anomaly: &Anomaly) -> String {
+    if anomaly.witness.is_empty() {
+        return String::new();
+    }
     let layout = Layout::of(anomaly);
-    let mut text = format!("\n### {}\n\n", escape(&wording::anomaly(anomaly)));
-    writeln!(text, "{}\n", escape(&anomaly.because)).expect(IN_MEMORY);
+    let mut text = "\n".to_owned();
     text.push_str("| | process | node | operation | began, ms | ended, ms | real time |\n");
     text.push_str("|---|--:|---|---|--:|--:|---|\n");
     for row in &layout.rows {
@@ -80,16 +93,25 @@ fn faults(faults: &[FaultWindow]) -> String {
         let moment = |at: Option<u64>| at.map_or_else(|| "–".to_owned(), quantity::seconds);
         let cells = [
             fault.fault.to_string(),
-            escape(&format!("{}: {}", fault.kind, fault.description)),
+            escape(&format!("{}: {}", fault.kind, wording::description(fault))),
             escape(&fault.nodes.join(" ")),
             moment(fault.begin),
             moment(fault.end),
-            escape(&wording::evidence(&fault.evidence)),
+            evidence(fault),
             if fault.bit { "yes" } else { "**no**" }.to_owned(),
         ];
         writeln!(text, "| {} |", cells.join(" | ")).expect(IN_MEMORY);
     }
     text
+}
+
+/// The sum, and what it is made of in smaller letters below.
+fn evidence(fault: &FaultWindow) -> String {
+    let Evidence { head, parts } = Evidence::of(&fault.evidence);
+    match parts.as_str() {
+        "" => escape(&head),
+        parts => format!("{}<br><sub>{}</sub>", escape(&head), escape(parts)),
+    }
 }
 
 fn latencies(summary: &Summary) -> String {

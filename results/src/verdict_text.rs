@@ -20,9 +20,10 @@ use std::path::Path;
 
 use checker::{Anomaly, Finding, Verdict};
 
+use crate::anomalies::{Found, ON_A_TERMINAL, Selection};
 use crate::plain::{Paint, table, tame, wrap};
 use crate::summary::Summary;
-use crate::witness::{self, Layout};
+use crate::witness::Layout;
 use crate::{quantity, wording};
 
 const IN_MEMORY: &str = "writing to a string cannot fail";
@@ -37,7 +38,7 @@ pub fn verdict_text(
     let mut text = headline(summary.verdict, findings, paint);
     text.push_str(&numbers(summary));
     text.push('\n');
-    text.push_str(&in_full(findings, paint));
+    text.push_str(&in_full(findings, "findings.json", paint));
     let (report, repeat) = (tame(&report.display().to_string()), tame(&summary.run.repeat));
     writeln!(text, "\nReport  {report}\nRepeat  {repeat}").expect(IN_MEMORY);
     text
@@ -46,24 +47,27 @@ pub fn verdict_text(
 /// Findings in words, for a history that comes without a run.
 pub fn findings_text(findings: &[Finding], paint: Paint) -> String {
     let verdict = Verdict::worst(findings.iter().map(|finding| finding.verdict));
-    headline(verdict, findings, paint) + &in_full(findings, paint)
+    headline(verdict, findings, paint) + &in_full(findings, "the findings as JSON", paint)
 }
 
 fn headline(verdict: Verdict, findings: &[Finding], paint: Paint) -> String {
-    let word = paint.verdict(verdict, &format!("{}.", wording::verdict(verdict)));
-    format!("{word} {}\n\n", tame(&wording::meaning(verdict, findings)))
+    let word = format!("{}.", wording::verdict(verdict));
+    let meaning = tame(&wording::meaning(verdict, findings));
+    let line = wrap("", &format!("{word} {meaning}"));
+    line.replacen(&word, &paint.verdict(verdict, &word), 1) + "\n"
 }
 
-/// A line for each finding, then every anomaly that fits.
-fn in_full(findings: &[Finding], paint: Paint) -> String {
+/// A line for each finding, then the anomalies that fit; the rest is to be found in `place`.
+fn in_full(findings: &[Finding], place: &str, paint: Paint) -> String {
     let mut text = one_line_each(findings, paint);
-    let (anomalies, left_away) = witness::shown(findings);
-    for (finding, anomaly) in anomalies {
+    let Selection { shown, more } = Selection::of(findings, ON_A_TERMINAL);
+    for found in &shown {
         text.push('\n');
-        text.push_str(&anomaly_text(finding, anomaly, paint));
+        text.push_str(&anomaly_text(found, place, paint));
     }
-    if left_away > 0 {
-        writeln!(text, "\n{}", wording::more_anomalies(left_away)).expect(IN_MEMORY);
+    if !more.is_empty() {
+        text.push('\n');
+        text.push_str(&wrap("", &tame(&wording::more_anomalies(&more, place))));
     }
     text
 }
@@ -88,19 +92,23 @@ fn one_line_each(findings: &[Finding], paint: Paint) -> String {
     let mut text = String::new();
     for (finding, name) in findings.iter().zip(&names) {
         let verdict = format!("{:7}", wording::verdict(finding.verdict));
-        let line = wrap(&format!("  {verdict}  {name:widest$}  "), &tame(&finding.summary));
+        let line =
+            wrap(&format!("  {verdict}  {name:widest$}  "), &tame(&wording::summary(finding)));
         text.push_str(&line.replacen(&verdict, &paint.verdict(finding.verdict, &verdict), 1));
     }
     text
 }
 
-fn anomaly_text(finding: &Finding, anomaly: &Anomaly, paint: Paint) -> String {
+fn anomaly_text(found: &Found<'_>, place: &str, paint: Paint) -> String {
+    let anomaly = found.anomaly;
     let name = paint.bold(&tame(&wording::anomaly(anomaly)));
-    let by = paint.dim(&format!("by {}", tame(&wording::checker(finding))));
-    format!("{name}, {by}\n\n{}{}", witness_text(anomaly), wrap("  ", &tame(&anomaly.because)))
+    let by = paint.dim(&format!("by {}", tame(&wording::checkers(&found.by))));
+    let because = wrap("  ", &tame(&anomaly.because));
+    format!("{name}, {by}\n\n{}{because}", witness_text(anomaly, place))
 }
 
-fn witness_text(anomaly: &Anomaly) -> String {
+/// The witness as a table and an empty line behind it; nothing where there is no witness.
+fn witness_text(anomaly: &Anomaly, place: &str) -> String {
     if anomaly.witness.is_empty() {
         return String::new();
     }
@@ -114,7 +122,7 @@ fn witness_text(anomaly: &Anomaly) -> String {
     let mut text = table("  ", &rows);
     if layout.left_away > 0 {
         let more = quantity::counted(layout.left_away as u64, "operation");
-        writeln!(text, "  … and {more} more, in findings.json").expect(IN_MEMORY);
+        writeln!(text, "  … and {more} more, in {place}").expect(IN_MEMORY);
     }
     text
 }

@@ -7,25 +7,12 @@
 //! An explanation may give operations names, `Let W1 = process 2 writes 41 …`. They are read from
 //! it, so that prose, table and picture speak of the same `W1`.
 
-use checker::{Anomaly, Finding, Operation, Outcome};
+use checker::{Anomaly, Operation, Outcome};
 
 use crate::{quantity, wording};
 
-/// Anomalies that are shown in full, worst or earliest first; the rest is counted.
-pub(crate) const ANOMALIES_SHOWN: usize = 8;
-
 /// Operations of one witness that are shown; the rest is counted.
 pub(crate) const SHOWN: usize = 24;
-
-/// The anomalies worth showing, each with the finding it belongs to, and how many are left away.
-pub(crate) fn shown<'f>(findings: &'f [Finding]) -> (Vec<(&'f Finding, &'f Anomaly)>, usize) {
-    let each =
-        |finding: &'f Finding| finding.anomalies.iter().map(move |anomaly| (finding, anomaly));
-    let mut all: Vec<_> = findings.iter().flat_map(each).collect();
-    let left_away = all.len().saturating_sub(ANOMALIES_SHOWN);
-    all.truncate(ANOMALIES_SHOWN);
-    (all, left_away)
-}
 
 /// One operation of a witness.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,22 +182,6 @@ mod tests {
         assert_eq!(called(&anomaly), ["W1", "R1", "W2"]);
         anomaly.because = "There is no order.".to_owned();
         assert_eq!(called(&anomaly), ["", "", ""]);
-    }
-
-    #[test]
-    fn anomalies_beyond_a_few_are_counted() {
-        let finding = |anomalies| Finding {
-            checker: String::new(),
-            keyspace: None,
-            verdict: checker::Verdict::Invalid,
-            summary: String::new(),
-            anomalies,
-        };
-        let findings = [finding(vec![anomaly(vec![]); 5]), finding(vec![anomaly(vec![]); 5])];
-        let (all, left_away) = shown(&findings);
-        assert_eq!((all.len(), left_away), (ANOMALIES_SHOWN, 2));
-        assert!(std::ptr::eq(all[7].0, &raw const findings[1]));
-        assert_eq!(shown(&findings[..1]).1, 0);
     }
 
     #[test]

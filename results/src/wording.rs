@@ -4,13 +4,17 @@
 //! write 42 → ok      read → 41      read → nil      read → {1 2 3 … 9}      write 42 → info
 //! ```
 
-use checker::{Anomaly, FaultWindow, Finding, Function, Note, Operation, Outcome, Value, Verdict};
+use checker::{Anomaly, FaultWindow, Finding, Function, Operation, Outcome, Value, Verdict};
 
+use crate::anomalies::{self, Selection};
 use crate::quantity;
 use crate::summary::Counts;
 
 /// Elements of a set that are spelled out before the middle is left away.
 const ELEMENTS_SHOWN: usize = 6;
+
+/// Names of anomalies that the first sentence of a report tells.
+const NAMES_SHOWN: usize = 3;
 
 /// The keyspace an operation worked in: what stands before the colon of its key.
 pub(crate) fn workload(operation: &Operation) -> &str {
@@ -66,13 +70,23 @@ pub(crate) fn meaning(verdict: Verdict, findings: &[Finding]) -> String {
     }
 }
 
-/// `stale read of register:7, and 2 more`.
+/// `stale read of register:7, lost acknowledged write of register:6 and 8 more`.
 fn broken(findings: &[Finding]) -> Option<String> {
-    let mut anomalies = findings.iter().flat_map(|finding| &finding.anomalies);
-    let first = anomaly(anomalies.next()?);
-    match anomalies.count() {
-        0 => Some(first),
-        more => Some(format!("{first}, and {more} more")),
+    let all = Selection::of(findings, usize::MAX).shown;
+    let named = anomalies::names(findings).min(NAMES_SHOWN);
+    let mut parts: Vec<_> = all.iter().take(named).map(|found| anomaly(found.anomaly)).collect();
+    if all.len() > named {
+        parts.push(format!("{} more", quantity::count((all.len() - named) as u64)));
+    }
+    (!parts.is_empty()).then(|| enumerate(&parts))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerate(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.clone(),
+        [firsts @ .., last] => format!("{} and {last}", firsts.join(", ")),
     }
 }
 
@@ -84,10 +98,28 @@ pub(crate) fn anomaly(anomaly: &Anomaly) -> String {
     }
 }
 
-/// `… and 12 anomalies more, in findings.json`.
-pub(crate) fn more_anomalies(left_away: usize) -> String {
-    let noun = if left_away == 1 { "anomaly" } else { "anomalies" };
-    format!("… and {} {noun} more, in findings.json", quantity::count(left_away as u64))
+/// `And 8 more stale reads and 1 more lost acknowledged write, in findings.json.`, or nothing.
+pub(crate) fn more_anomalies(more: &[(&str, usize)], place: &str) -> String {
+    let each = |(name, count): &(&str, usize)| match count {
+        1 => format!("1 more {name}"),
+        _ => format!("{} more {}", quantity::count(*count as u64), plural(name)),
+    };
+    match more {
+        [] => String::new(),
+        _ => format!("And {}, in {place}.", enumerate(&more.iter().map(each).collect::<Vec<_>>())),
+    }
+}
+
+/// More than one of an anomaly: `stale reads`, `reads of a value never written`. What is plural
+/// already, or says what a history is rather than what is in it, stays as it is.
+fn plural(name: &str) -> String {
+    let ends = [" of ", " from ", " never "].iter().filter_map(|word| name.find(word));
+    let (noun, rest) = name.split_at(ends.min().unwrap_or(name.len()));
+    match noun {
+        same if same.ends_with('s') || same.starts_with("not ") => name.to_owned(),
+        hissed if hissed.ends_with("sh") || hissed.ends_with("ch") => format!("{hissed}es{rest}"),
+        _ => format!("{noun}s{rest}"),
+    }
 }
 
 /// `linearizability (register)`.
@@ -96,6 +128,24 @@ pub(crate) fn checker(finding: &Finding) -> String {
         Some(keyspace) => format!("{} ({keyspace})", finding.checker),
         None => finding.checker.clone(),
     }
+}
+
+/// `linearizability and stale-reads (register)`.
+pub(crate) fn checkers(findings: &[&Finding]) -> String {
+    let (first, same) = match findings {
+        [] => return String::new(),
+        [first, ..] => (first, findings.iter().all(|each| each.keyspace == first.keyspace)),
+    };
+    if !same {
+        return enumerate(&findings.iter().map(|each| checker(each)).collect::<Vec<_>>());
+    }
+    let names: Vec<_> = findings.iter().map(|each| each.checker.clone()).collect();
+    checker(&Finding { checker: enumerate(&names), ..(*first).clone() })
+}
+
+/// What was judged, and how it came out.
+pub(crate) fn summary(finding: &Finding) -> String {
+    quantity::regrouped(&finding.summary)
 }
 
 /// `8 003 ok, 90 info, 27 fail`.
@@ -114,15 +164,11 @@ pub(crate) fn faults(faults: &[FaultWindow]) -> String {
     }
 }
 
-/// What was measured of a fault: `packets dropped 212, pid 4711`.
-pub(crate) fn evidence(evidence: &Note) -> String {
-    let word = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let each: Vec<_> =
-        evidence.iter().map(|(name, value)| format!("{name} {}", word(value))).collect();
-    if each.is_empty() { "no evidence".to_owned() } else { each.join(", ") }
+/// What a fault did, its links unbroken at the end of a line: `n1 → n2, n1 → n3 cut`.
+pub(crate) fn description(fault: &FaultWindow) -> String {
+    [" → ", " ↔ "].iter().fold(fault.description.clone(), |text, arrow| {
+        text.replace(arrow, &quantity::together(arrow))
+    })
 }
 
 /// Whether the reply, rather than its arrival, is what was wanted.
@@ -177,6 +223,62 @@ mod tests {
         assert_eq!(read(Value::Set(vec![])), "read → {}");
         assert_eq!(read(Value::Set(vec![1, 2])), "read → {1 2}");
         assert_eq!(read(Value::Set((1..=9).collect())), "read → {1 2 3 … 9: 9 elements}");
+    }
+
+    #[test]
+    fn what_is_left_away_is_counted_by_name() {
+        let more = |more: &[(&str, usize)]| more_anomalies(more, "findings.json");
+        assert_eq!(more(&[]), "");
+        assert_eq!(
+            more(&[("stale read", 8), ("lost acknowledged write", 1)]),
+            "And 8 more stale reads and 1 more lost acknowledged write, in findings.json."
+        );
+        let several = [
+            ("divergent replicas", "divergent replicas"),
+            ("not linearizable", "not linearizable"),
+            ("node crash", "node crashes"),
+            ("new-old inversion", "new-old inversions"),
+            ("read from the future", "reads from the future"),
+            ("read of a value never written", "reads of a value never written"),
+            ("value never written", "values never written"),
+        ];
+        for (one, two) in several {
+            assert_eq!(plural(one), two);
+        }
+    }
+
+    #[test]
+    fn the_first_sentence_names_every_way_in_which_a_run_is_broken() {
+        let anomaly = |name: &str, key: &str| Anomaly {
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
+            witness: vec![],
+            because: String::new(),
+        };
+        let finding = |checker: &str, keyspace: Option<&str>, anomalies| Finding {
+            checker: checker.to_owned(),
+            keyspace: keyspace.map(str::to_owned),
+            verdict: Verdict::Invalid,
+            summary: String::new(),
+            anomalies,
+        };
+        let stale = vec![anomaly("stale read", "r:1"), anomaly("stale read", "r:2")];
+        let findings = [
+            finding("linearizability", Some("r"), stale.clone()),
+            finding("stale-reads", Some("r"), stale),
+            finding("lost-writes", None, vec![anomaly("lost write", "r:2")]),
+        ];
+        let told = |of| meaning(Verdict::Invalid, &findings[of]);
+        assert_eq!(
+            told(0..3),
+            "A promise was broken: stale read of r:1, lost write of r:2 and 1 more."
+        );
+        assert_eq!(told(0..1), "A promise was broken: stale read of r:1 and 1 more.");
+        assert_eq!(told(2..3), "A promise was broken: lost write of r:2.");
+        assert_eq!(told(0..0), "A promise was broken.");
+        let [a, b, c] = &findings;
+        assert_eq!(checkers(&[a, b]), "linearizability and stale-reads (r)");
+        assert_eq!(checkers(&[a, c]), "linearizability (r) and lost-writes");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use checker::FaultWindow;
 use super::frame::{BELOW, Frame, Run};
 use super::svg::{Anchor, Rect, Svg};
 use super::{LEFT, RIGHT, WIDTH};
+use crate::evidence::Evidence;
+use crate::quantity;
 use crate::windows::in_force;
-use crate::{quantity, wording};
 
 /// Room above for the names of phases; the numbers of faults are in their bars.
 const ABOVE: f64 = 34.0;
@@ -100,9 +101,9 @@ fn draw_bar(svg: &mut Svg, frame: Frame, lane: f64, bar: &Bar<'_>) {
 fn told(bar: &Bar<'_>) -> String {
     let Bar { fault, begin, end, .. } = bar;
     let span = format!("{} – {} s", quantity::seconds(*begin), quantity::seconds(*end));
-    let evidence = wording::evidence(&fault.evidence);
+    let Evidence { head: measured, parts } = Evidence::of(&fault.evidence);
     let head = format!("fault {}, {}: {}", fault.fault, fault.kind, fault.description);
-    format!("{head}\n{span}\n{evidence}")
+    format!("{head}\n{span}\n{measured}\n{parts}").trim_end().to_owned()
 }
 
 /// The colour of a kind: three that are common have their own.

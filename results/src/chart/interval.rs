@@ -201,9 +201,10 @@ fn draw_faults(svg: &mut Svg, warp: &Warp, run: Run<'_>, height: f64) {
         let band = Rect { x: left, y: TOP - 4.0, width: right - left, height: height + 4.0 };
         svg.rect("band", band, Some(&told));
         let words = format!("{} {}", fault.fault, fault.kind);
-        if left >= taken {
+        let right = left + 4.0 + words.chars().count() as f64 * LETTER;
+        if left >= taken && right <= WIDTH {
             svg.text("band-number", (left + 4.0, TOP - 10.0), Anchor::Start, &words);
-            taken = left + 12.0 + words.chars().count() as f64 * LETTER;
+            taken = right + 8.0;
         }
     }
 }
@@ -211,7 +212,7 @@ fn draw_faults(svg: &mut Svg, warp: &Warp, run: Run<'_>, height: f64) {
 /// A tick for each event, with its time since the first where there is room.
 fn draw_axis(svg: &mut Svg, warp: &Warp, origin: u64, y: f64) {
     svg.line("axis", (LEFT, y), (RIGHT_EDGE, y));
-    let mut taken = 0.0;
+    let (mut taken, mut last) = (0.0, String::new());
     for (moment, x) in &warp.knots {
         svg.line("axis", (*x, y), (*x, y + 4.0));
         let words = match moment - origin {
@@ -220,9 +221,10 @@ fn draw_axis(svg: &mut Svg, warp: &Warp, origin: u64, y: f64) {
         };
         let half = words.chars().count() as f64 * LETTER / 2.0;
         let x = x.max(LEFT + half - 16.0);
-        if x - half >= taken && x + half <= WIDTH {
+        // Two ticks that say the same would deny the distance between them.
+        if x - half >= taken && x + half <= WIDTH && words != last {
             svg.text("tick", (x, y + 18.0), Anchor::Middle, &words);
-            taken = x + half + 4.0;
+            (taken, last) = (x + half + 4.0, words);
         }
     }
 }

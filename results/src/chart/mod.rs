@@ -3,6 +3,7 @@
 //! ```text
 //! scale     a number of the data -> a place on the page; ticks at numbers one can say
 //! svg       elements, attributes, text: everything that came from a run is escaped here
+//! shelf     a row of labels, none of which stands on another
 //! frame     the part all charts over time share: axis, fault bands, phases
 //! throughput, latency, faults     over the whole run
 //! interval  one witness, enlarged
@@ -19,6 +20,7 @@ mod frame;
 mod interval;
 mod latency;
 mod scale;
+mod shelf;
 #[cfg(test)]
 mod snapshot_tests;
 mod svg;

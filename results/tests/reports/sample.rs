@@ -169,7 +169,7 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
                 "partition",
                 vec![node, other],
                 format!("n{} n{} | the rest", node + 1, other + 1),
-                json!({"packets dropped": 80 + dice.below(900)}),
+                dropped(&[(node, other), (other, node)], dice),
             ),
             1 => (
                 "kill",
@@ -181,7 +181,7 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
                 "partition",
                 vec![node],
                 format!("n{} hears nothing, and is heard", node + 1),
-                json!({"packets dropped": 40 + dice.below(300)}),
+                dropped(&[0, 1, 2, 3, 4].map(|from| (from, node)), dice),
             ),
             _ => (
                 "pause",
@@ -193,6 +193,15 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
         Fault { kind, nodes, description, begin, end, evidence }
     };
     (0..12).map(fault).collect()
+}
+
+/// Packets that were lost on each link, and in all.
+fn dropped(links: &[(usize, usize)], dice: &mut Dice) -> serde_json::Value {
+    let between = |(from, to): &(usize, usize)| format!("n{} → n{}", from + 1, to + 1);
+    let each: BTreeMap<String, u64> =
+        links.iter().map(|link| (between(link), 10 + dice.below(300))).collect();
+    let total: u64 = each.values().sum();
+    json!({"packets dropped": total, "by link": each})
 }
 
 fn history(seed: u64, seconds: u64, rate: u64) -> History {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::sample::{self, finding, info};
 use checker::{Anomaly, Finding, History, Operation, Verdict};
-use results::{Paint, Summary, junit, markdown, verdict_text};
+use results::{Paint, Summary, findings_text, junit, markdown, verdict_text};
 
 fn recorded(name: &str) -> History {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
@@ -89,6 +89,52 @@ fn toothless() -> Case {
     case("smoke", &recorded("toothless.unknown.jsonl"), findings)
 }
 
+/// What `crashes` says of a node that ended by itself: there are no operations to show.
+fn crash(node: &str) -> Anomaly {
+    Anomaly {
+        name: "node crash".to_owned(),
+        key: None,
+        witness: vec![],
+        because: format!(
+            "Node {node} was running, and nobody had asked it to end; 0.500 s into the run it exited \
+             with code 101. Its last words were: the log is gone"
+        ),
+    }
+}
+
+/// Broken in three ways: ten stale reads that two checkers found alike, a lost write behind them,
+/// and two nodes that ended by themselves.
+fn broken_in_three_ways() -> Case {
+    let stale = stale_read().findings.swap_remove(0).anomalies.swap_remove(0);
+    let of_key = |number: u64| Anomaly { key: Some(format!("register:{number}")), ..stale.clone() };
+    let stale_reads: Vec<_> = (1..=10).map(of_key).collect();
+    let lost = Anomaly {
+        name: "lost acknowledged write".to_owned(),
+        because: "W1 = process 2 writes 41 at n1 was acknowledged, and no replica has it."
+            .to_owned(),
+        witness: stale.witness[..1].to_vec(),
+        ..stale
+    };
+    let broken = |checker, keyspace, summary, anomalies| {
+        finding(checker, keyspace, Verdict::Invalid, summary, anomalies)
+    };
+    let tally = "16 keys, 1 501 operations: 6 never stale, 10 broken";
+    let register = Some("register");
+    let findings = vec![
+        broken("linearizability", register, "16 keys: 10 broken", stale_reads.clone()),
+        broken("stale-reads", register, tally, stale_reads),
+        broken("lost-writes", register, "16 keys: 1 broken", vec![lost]),
+        broken("crashes", None, "2 nodes ended by themselves", vec![crash("n2"), crash("n3")]),
+    ];
+    case("smoke", &recorded("stale-read.invalid.jsonl"), findings)
+}
+
+fn crashed() -> Case {
+    let summary = "1 node ended by itself";
+    let findings = vec![finding("crashes", None, Verdict::Invalid, summary, vec![crash("n2")])];
+    case("smoke", &recorded("healthy.valid.jsonl"), findings)
+}
+
 fn on_terminal(case: &Case, paint: Paint) -> String {
     let report = Path::new("runs/smoke/latest/report.html");
     verdict_text(&case.summary, &case.findings, report, paint)
@@ -102,6 +148,46 @@ fn a_valid_verdict_is_short() {
 #[test]
 fn an_invalid_verdict_shows_its_witness() {
     insta::assert_snapshot!(on_terminal(&stale_read(), Paint::Plain));
+}
+
+#[test]
+fn a_terminal_shows_each_way_a_run_is_broken_once() {
+    insta::assert_snapshot!(on_terminal(&broken_in_three_ways(), Paint::Plain));
+}
+
+#[test]
+fn a_job_summary_shows_eight_anomalies_and_counts_the_rest() {
+    let case = broken_in_three_ways();
+    let text = markdown(&case.summary, &case.findings);
+    let titles: Vec<_> = text.lines().filter(|line| line.starts_with("### ")).collect();
+    let stale = [1, 2, 3, 4, 5].map(|key| format!("### stale read of register:{key}"));
+    let lost = "### lost acknowledged write of register:7";
+    let crash = "### node crash";
+    let [first, second, rest @ ..] = stale.each_ref().map(String::as_str);
+    assert_eq!(titles, [&[first, lost, crash, second, crash], &rest[..]].concat());
+    assert!(text.contains("\n\nAnd 5 more stale reads, in findings.json.\n"), "{text}");
+    assert!(text.contains("Found by linearizability and stale-reads (register)."), "{text}");
+}
+
+#[test]
+fn findings_without_a_run_point_at_no_file() {
+    let text = findings_text(&broken_in_three_ways().findings, Paint::Plain);
+    assert!(!text.contains("findings.json"), "{text}");
+    assert!(
+        text.ends_with("And 9 more stale reads and 1 more node crash, in the findings as JSON.\n")
+    );
+}
+
+#[test]
+fn a_crash_is_told_in_words_alone() {
+    let case = crashed();
+    let (terminal, page) =
+        (on_terminal(&case, Paint::Plain), markdown(&case.summary, &case.findings));
+    for text in [&terminal, &page] {
+        assert!(!text.contains("\n\n\n"), "{text}");
+        assert!(!text.contains("process"), "no table of operations: {text}");
+    }
+    insta::assert_snapshot!(terminal);
 }
 
 #[test]

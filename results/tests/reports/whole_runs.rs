@@ -93,6 +93,37 @@ fn a_crowded_witness_is_cut_and_the_rest_counted() {
 }
 
 #[test]
+fn an_anomaly_without_a_witness_is_told_in_words_alone() {
+    let mut run = sample::invalid(11, 20, 600);
+    let anomaly = &mut run.findings[0].anomalies[0];
+    anomaly.witness.clear();
+    anomaly.because = "Node n2 was running, and nobody had asked it to end.".to_owned();
+    let (dir, _) = rendered("crash", &run);
+    let page = fs::read_to_string(dir.report_html()).unwrap();
+    let section = page.split(r#"<section class="anomaly">"#).nth(1).unwrap();
+    let section = section.split("</section>").next().unwrap();
+    assert!(section.contains("nobody had asked it to end"), "{section}");
+    for part in ["<figure", "<svg", "<table", "Times count"] {
+        assert!(!section.contains(part), "{part}: {section}");
+    }
+}
+
+#[test]
+fn what_a_fault_was_measured_by_is_never_json() {
+    let (dir, summary) = rendered("evidence", &sample::valid(7, 10, 200));
+    assert!(summary.faults.iter().any(|fault| fault.evidence.contains_key("by link")));
+    for (file, parts) in
+        [(dir.report_html(), r#"<span class="parts">"#), (dir.report_md(), "<sub>")]
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        for json in ["{\"", "{&#34;", "{&quot;"] {
+            assert!(!text.contains(json), "{}", file.display());
+        }
+        assert!(text.contains(&format!("{parts}by link: n")), "{}", file.display());
+    }
+}
+
+#[test]
 fn an_unknown_run_is_not_called_valid() {
     let (dir, summary) = rendered("unknown", &sample::unknown(5, 10, 200));
     assert_eq!(summary.verdict, Verdict::Unknown);
