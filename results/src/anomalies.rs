@@ -20,7 +20,7 @@ pub(crate) const ON_A_TERMINAL: usize = 3;
 /// One anomaly, and who found it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found<'f> {
-    /// The findings it stands in, by now without repetition; never empty.
+    /// The findings it stands in, each once; never empty.
     pub(crate) by: Vec<&'f Finding>,
     /// As the first of them tells it.
     pub(crate) anomaly: &'f Anomaly,

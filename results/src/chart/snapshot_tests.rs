@@ -51,6 +51,20 @@ fn a_witness_is_drawn_in_the_order_it_happened() {
 }
 
 #[test]
+fn two_ticks_never_say_the_same() {
+    let mut witness = recorded().operations()[..2].to_vec();
+    let times = [(0, 1_000_000), (2_309_900_000, 2_310_100_000)];
+    for (operation, (began, ended)) in witness.iter_mut().zip(times) {
+        (operation.began, operation.ended) = (began, Some(ended));
+    }
+    let anomaly = Anomaly { name: String::new(), key: None, witness, because: String::new() };
+    let run = Run { last: 3_000_000_000, faults: &[], phases: &[] };
+    let drawn = interval_diagram(&Layout::of(&anomaly), run).replace('\u{202f}', " ");
+    assert_eq!(drawn.matches(">+2.31 s<").count(), 1, "{drawn}");
+    assert_eq!(drawn.matches(r#"class="tick""#).count(), 3, "{drawn}");
+}
+
+#[test]
 fn an_empty_history_still_draws() {
     let history = History::from_events(Vec::new()).unwrap();
     let series = Series::of(&history);

@@ -181,7 +181,7 @@ fn faults(dice: &mut Dice, seconds: u64) -> Vec<Fault> {
                 "partition",
                 vec![node],
                 format!("n{} hears nothing, and is heard", node + 1),
-                dropped(&[0, 1, 2, 3, 4].map(|from| (from, node)), dice),
+                dropped(&[1, 2, 3, 4].map(|after| ((node + after) % 5, node)), dice),
             ),
             _ => (
                 "pause",
