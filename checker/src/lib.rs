@@ -13,6 +13,8 @@
 //! judge::StaleReads         do reads see what was acknowledged before? staleness, overwrite
 //! judge::LostWrites         is it still there in the end?              durability, replica
 //! judge::Convergence        do all replicas hold the same?             replica
+//! judge::Crashes            did every node live until it was asked to end?
+//! judge::Quiescence         were the replicas at rest before they were read?
 //! judge::Faults, Activity   was there anything to survive, and to judge?
 //! ```
 //!
@@ -49,7 +51,9 @@ pub use event::{Event, Function, Kind, Note, Process, Value};
 pub use fault::FaultWindow;
 pub use finding::{Anomaly, Checker, Finding, Verdict};
 pub use history::{History, HistoryError};
-pub use judge::{Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, StaleReads};
+pub use judge::{
+    Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence, StaleReads,
+};
 pub use keyspace::Keyspace;
 pub use operation::{Operation, Outcome};
 pub use panel::{check_all, for_history};

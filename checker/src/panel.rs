@@ -1,9 +1,11 @@
 //! Which checkers sit over a history, and how they are asked.
 
-use crate::event::Function;
+use crate::event::{Event, Function, Process};
 use crate::finding::{Checker, Finding};
 use crate::history::History;
-use crate::judge::{Activity, Convergence, Faults, Linearizability, LostWrites};
+use crate::judge::{
+    Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence,
+};
 use crate::keyspace::Keyspace;
 use crate::operation::Operation;
 
@@ -19,7 +21,7 @@ pub fn check_all(history: &History, checkers: &[Box<dyn Checker>]) -> Vec<Findin
 /// that are added to) that no acknowledged add is lost, the promise of a store whose writes commute,
 /// with stale reads counted in its summary but not held against it, as in Jepsen. Where replicas were
 /// read, also convergence and, of registers, lost writes; where the nemesis spoke, also the evidence
-/// of its faults.
+/// of its faults, the nodes that ended by themselves, and whether the replicas came to rest.
 pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
     let mut checkers: Vec<Box<dyn Checker>> = Vec::new();
     let mut keyspaces: Vec<Keyspace> =
@@ -34,6 +36,16 @@ pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
     }
     if !history.faults().is_empty() {
         checkers.push(Box::new(Faults::new()));
+    }
+    let noted = |word: &str| {
+        let said = |event: &Event| matches!(&event.f, Function::Other(f) if f == word);
+        history.events().iter().any(|event| event.process == Process::Nemesis && said(event))
+    };
+    if noted("crash") {
+        checkers.push(Box::new(Crashes));
+    }
+    if noted("quiesce") {
+        checkers.push(Box::new(Quiescence));
     }
     checkers
 }

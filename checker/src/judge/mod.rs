@@ -6,6 +6,7 @@ mod crashes;
 mod faults;
 mod linearizability;
 mod lost_writes;
+mod quiescence;
 mod stale_reads;
 
 pub use activity::Activity;
@@ -14,4 +15,5 @@ pub use crashes::Crashes;
 pub use faults::Faults;
 pub use linearizability::Linearizability;
 pub use lost_writes::LostWrites;
+pub use quiescence::Quiescence;
 pub use stale_reads::StaleReads;
