@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
 use results::RunDirectory;
 use tokio::time::{Instant, sleep};
 
@@ -71,7 +72,9 @@ impl Cluster {
             cluster.spawn(name).await?;
         }
         for name in &names {
-            cluster.answers(name).await?;
+            if let Some(why) = cluster.silence(name).await? {
+                bail!("node {name} did not start: {why}");
+            }
         }
         Ok(cluster)
     }
@@ -92,62 +95,75 @@ impl Cluster {
     }
 
     async fn spawn(&mut self, name: &str) -> Result<()> {
-        let node = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
+        let node = self.nodes.get(name).with_context(|| format!("there is no node {name}"))?;
         let config = node.directory.join("node.yaml");
         let arguments = ["node".to_owned(), "--config".to_owned(), config.display().to_string()];
         let log = node.directory.join("node.log");
         let namespace = self.fabric.namespace(name);
         let process = NodeProcess::spawn(name, &self.program, &arguments, namespace, &log).await?;
-        node.process = Some(process);
+        self.node(name)?.process = Some(process);
         Ok(())
     }
 
-    /// Waits until a node answers its clients.
-    async fn answers(&mut self, name: &str) -> Result<()> {
+    /// Waits for a node's first answer; `None` when it has come, else why it did not.
+    async fn silence(&mut self, name: &str) -> Result<Option<String>> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
-            if let Some(crash) = self.crashes().into_iter().find(|crash| crash.node == name) {
-                bail!("node {name} ended while starting ({}): {}", crash.status, crash.last_words);
+            let node = self.node(name)?;
+            if let Some(exit) = node.ended()? {
+                return Ok(Some(format!("it {exit}; its last words: {}", node.last_words())));
             }
-            let client = self.nodes[name].client;
-            match control::ping(client, Duration::from_millis(250)).await {
-                Ok(()) => return Ok(()),
+            match control::ping(node.client, Duration::from_millis(250)).await {
+                Ok(()) => return Ok(None),
                 Err(error) if Instant::now() > deadline => {
-                    bail!("node {name} did not answer within {START_DEADLINE:?}: {error}")
+                    return Ok(Some(format!("no answer within {START_DEADLINE:?}: {error}")));
                 }
                 Err(_) => sleep(Duration::from_millis(5)).await,
             }
         }
     }
 
-    fn process(&mut self, name: &str) -> Result<&mut NodeProcess> {
-        let node = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
-        node.process.as_mut().with_context(|| format!("node {name} is not running"))
+    fn node(&mut self, name: &str) -> Result<&mut Node> {
+        self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))
     }
 
-    /// Kills a node (SIGKILL), and waits until it is gone.
-    pub async fn kill(&mut self, name: &str) -> Result<ExitEvidence> {
-        let evidence = self.process(name)?.kill().await?;
-        if let Some(node) = self.nodes.get_mut(name) {
-            node.process = None;
+    /// Kills a node (SIGKILL), and waits until it is gone; `None` if it had ended by itself.
+    pub async fn kill(&mut self, name: &str) -> Result<Option<ExitEvidence>> {
+        let node = self.node(name)?;
+        let Some(process) = &mut node.process else { return Ok(None) };
+        if !process.is_running()? {
+            return Ok(None);
         }
-        Ok(evidence)
+        let exit = process.kill().await?;
+        if exit.signal != Some(Signal::SIGKILL as i32) {
+            return Ok(None);
+        }
+        node.process = None;
+        Ok(Some(exit))
     }
 
-    /// Starts a killed node again on what it left behind; returns when it answers.
-    pub async fn restart(&mut self, name: &str) -> Result<()> {
+    /// Starts a killed node again on what it left behind; `None` when it answers, else why not.
+    pub async fn restart(&mut self, name: &str) -> Result<Option<String>> {
         self.spawn(name).await?;
-        self.answers(name).await
+        self.silence(name).await
     }
 
-    /// Stops a node where it stands (SIGSTOP).
-    pub async fn pause(&mut self, name: &str) -> Result<StateEvidence> {
-        Ok(self.process(name)?.pause().await?)
+    /// Stops a node where it stands (SIGSTOP); `None` if it had ended by itself.
+    pub async fn pause(&mut self, name: &str) -> Result<Option<StateEvidence>> {
+        let Some(process) = &mut self.node(name)?.process else { return Ok(None) };
+        match process.pause().await {
+            Err(_) if !process.is_running()? => Ok(None),
+            paused => Ok(Some(paused?)),
+        }
     }
 
-    /// Lets a stopped node go on (SIGCONT).
-    pub async fn resume(&mut self, name: &str) -> Result<StateEvidence> {
-        Ok(self.process(name)?.resume().await?)
+    /// Lets a stopped node go on (SIGCONT); `None` if it has ended meanwhile.
+    pub async fn resume(&mut self, name: &str) -> Result<Option<StateEvidence>> {
+        let Some(process) = &mut self.node(name)?.process else { return Ok(None) };
+        match process.resume().await {
+            Err(_) if !process.is_running()? => Ok(None),
+            resumed => Ok(Some(resumed?)),
+        }
     }
 
     /// Replaces the cut in force by `grudge`, at once; an empty one heals.
@@ -164,12 +180,10 @@ impl Cluster {
     pub fn crashes(&mut self) -> Vec<Crash> {
         let mut crashes = Vec::new();
         for (name, node) in &mut self.nodes {
-            let Some(process) = &mut node.process else { continue };
-            let Ok(false) = process.is_running() else { continue };
-            let status = process.exit().map_or_else(String::new, |exit| exit.to_string());
+            let Ok(Some(exit)) = node.ended() else { continue };
             node.process = None;
-            let last_words = last_words(&node.directory.join("node.log"));
-            crashes.push(Crash { node: name.clone(), status, last_words });
+            let (node, status, last_words) = (name.clone(), exit.to_string(), node.last_words());
+            crashes.push(Crash { node, status, last_words });
         }
         crashes
     }
@@ -211,12 +225,22 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
     std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// The last lines of a log, on one line.
-fn last_words(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(3).collect();
-    if lines.is_empty() {
-        return format!("{} is empty", log.display());
+impl Node {
+    /// How its process ended, if it did without being asked to.
+    fn ended(&mut self) -> Result<Option<ExitEvidence>> {
+        let Some(process) = &mut self.process else { return Ok(None) };
+        process.is_running()?;
+        Ok(process.exit())
     }
-    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+
+    /// The last lines of its log, on one line.
+    fn last_words(&self) -> String {
+        let log = self.directory.join("node.log");
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(3).collect();
+        if lines.is_empty() {
+            return format!("{} is empty", log.display());
+        }
+        lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+    }
 }

@@ -26,10 +26,63 @@ pub fn judge_run(plan: &Plan, history: &History) -> Vec<Finding> {
     }
     checkers.push(Box::new(checker::Faults::new().at_least(plan.faults.len())));
     checkers.push(Box::new(checker::Crashes));
+    checkers.push(Box::new(checker::Quiescence));
     checker::check_all(history, &checkers)
 }
 
 /// Judges any history by the checkers that its own operations call for.
 pub fn judge_file(history: &History) -> Vec<Finding> {
     checker::check_all(history, &checker::for_history(history))
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::Verdict;
+
+    use super::*;
+    use crate::suite::{EMBEDDED, Suite};
+
+    /// What a run with two planned faults is told of them, when the nemesis ended them like this.
+    fn faults(ends: [&str; 2]) -> Verdict {
+        let suite = Suite::parse("smoke", EMBEDDED[0].text).expect("the embedded suite is valid");
+        let mut plan = Plan::resolve(suite, 1);
+        plan.faults.truncate(2);
+        let event = |fault: usize, kind: &str, f: &str, more: &str| {
+            format!(
+                r#"{{"time":{fault},"process":"nemesis","type":"{kind}","f":"{f}","value":{{"fault":{fault},"kind":"kill"{more}}}}}"#
+            ) + "\n"
+        };
+        let fault = |(fault, end)| {
+            [
+                ("invoke", "begin", ""),
+                ("info", "begin", ""),
+                ("invoke", "end", ""),
+                ("info", "end", end),
+            ]
+            .map(|(kind, f, more)| event(fault, kind, f, more))
+            .concat()
+        };
+        let lines: String = (1..).zip(ends).map(fault).collect();
+        let history = History::parse(lines.as_bytes()).expect("a history");
+        let findings = judge_run(&plan, &history);
+        findings.iter().find(|finding| finding.checker == "faults").expect("it sits").verdict
+    }
+
+    #[test]
+    fn a_run_with_a_fault_that_left_no_evidence_is_unknown() {
+        let bit = ",\"bit\":true";
+        assert_eq!(faults([bit, bit]), Verdict::Valid);
+        assert_eq!(faults([bit, ",\"bit\":false"]), Verdict::Unknown);
+        assert_eq!(faults(["", bit]), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_run_that_nobody_saw_at_rest_is_unknown() {
+        let suite = Suite::parse("smoke", EMBEDDED[0].text).expect("the embedded suite is valid");
+        let history = History::parse(&b""[..]).expect("an empty history");
+        let findings = judge_run(&Plan::resolve(suite, 1), &history);
+        let of = |name| findings.iter().find(|f| f.checker == name).map(|f| f.verdict);
+        assert_eq!(of("quiescence"), Some(Verdict::Unknown));
+        assert_eq!(of("faults"), Some(Verdict::Unknown));
+    }
 }

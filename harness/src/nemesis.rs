@@ -5,7 +5,8 @@
 //! by, the state the kernel shows of a stopped one. A fault without effect is recorded as such, and
 //! makes the run `Unknown`.
 //!
-//! Partitions may overlap: the cut in force is the union of those that hold.
+//! Partitions may overlap: the cut in force is the union of those that hold. A node that ended by
+//! itself, or does not come back from a kill, is the store's doing: the run goes on, and tells.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,9 @@ use crate::cluster::{Cluster, Dropped};
 use crate::grudge::Grudge;
 use crate::recorder::Recorder;
 use crate::schedule::{Act, PlannedFault};
+
+/// In place of evidence, where there was nothing to break.
+const NOT_RUNNING: &str = "not running";
 
 /// The process that breaks the cluster and mends it.
 pub struct Nemesis {
@@ -39,14 +43,16 @@ impl Nemesis {
         Nemesis { recorder, in_force: BTreeMap::new() }
     }
 
-    /// How many faults are in force.
-    pub fn in_force(&self) -> usize {
-        self.in_force.len()
-    }
-
     /// Records the begin of a phase of the run.
     pub fn phase(&self, name: &str) -> Result<()> {
         self.record(Kind::Info, "phase", Note::from([("phase".to_owned(), json!(name))]))
+    }
+
+    /// Records whether the replicas came to rest before they are read, and what kept them from it.
+    pub fn quiesced(&self, unrest: Option<&str>) -> Result<()> {
+        let mut note = Note::from([("at rest".to_owned(), json!(unrest.is_none()))]);
+        note.extend(unrest.map(|why| ("because".to_owned(), json!(why))));
+        self.record(Kind::Info, "quiesce", note)
     }
 
     /// Records a node that ended without being asked to.
@@ -75,13 +81,16 @@ impl Nemesis {
             }
             Act::Kill(node) => {
                 let exit = cluster.kill(node).await?;
-                state.bit = exit.signal == Some(9);
-                state.evidence.insert("exit".to_owned(), json!(exit.to_string()));
+                state.bit = exit.is_some();
+                let exit = exit.map_or_else(|| NOT_RUNNING.to_owned(), |exit| exit.to_string());
+                state.evidence.insert("exit".to_owned(), json!(exit));
             }
             Act::Pause(node) => {
-                let seen = cluster.pause(node).await?;
-                state.bit = seen.states.chars().all(|state| state == 'T');
-                state.evidence.insert("threads while paused".to_owned(), json!(seen.states));
+                let states = cluster.pause(node).await?.map(|seen| seen.states);
+                let stopped = |states: &String| states.chars().all(|state| state == 'T');
+                state.bit = states.as_ref().is_some_and(stopped);
+                let states = states.unwrap_or_else(|| NOT_RUNNING.to_owned());
+                state.evidence.insert("threads while paused".to_owned(), json!(states));
             }
         }
         let mut note = describe(fault);
@@ -103,10 +112,17 @@ impl Nemesis {
                 state.evidence.insert("packets dropped".to_owned(), json!(total));
                 state.evidence.insert("by link".to_owned(), json!(packets));
             }
-            Act::Kill(node) => cluster.restart(node).await?,
+            // What this fault did not kill is not its own to start.
+            Act::Kill(_) if !state.bit => {}
+            Act::Kill(node) => {
+                let silence = cluster.restart(node).await?;
+                let came_back = silence.unwrap_or_else(|| "answers".to_owned());
+                state.evidence.insert("after its restart".to_owned(), json!(came_back));
+            }
             Act::Pause(node) => {
-                let seen = cluster.resume(node).await?;
-                state.evidence.insert("threads when resumed".to_owned(), json!(seen.states));
+                let states = cluster.resume(node).await?.map(|seen| seen.states);
+                let states = states.unwrap_or_else(|| NOT_RUNNING.to_owned());
+                state.evidence.insert("threads when resumed".to_owned(), json!(states));
             }
         }
         let mut note = describe(&state.fault);
@@ -115,12 +131,14 @@ impl Nemesis {
         self.record(Kind::Info, "end", note)
     }
 
-    /// Undoes every fault in force, in the order in which they began.
+    /// Undoes every fault in force, in the order in which they began; one that cannot be undone
+    /// holds up none of the others.
     pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<()> {
+        let mut healed = Ok(());
         while let Some((&fault, _)) = self.in_force.first_key_value() {
-            self.end(cluster, fault).await?;
+            healed = healed.and(self.end(cluster, fault).await);
         }
-        Ok(())
+        healed
     }
 
     /// The union of all partitions in force.

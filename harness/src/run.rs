@@ -79,15 +79,22 @@ impl Conductor<'_> {
         let start = Instant::now();
         let (stop, stopped) = watch::channel(false);
         let mut workers = self.start_workers(&stopped);
-        for (at, step) in timeline(self.plan) {
-            self.wait(start + at, &mut workers).await?;
-            self.step(step).await?;
-        }
-        // By construction every fault has ended; whatever went wrong above, nothing stays broken.
-        self.nemesis.heal(&mut self.cluster).await?;
+        let followed = self.follow(start, &mut workers).await;
+        // By construction every fault has ended, unless a step failed: then nothing stays broken.
+        let healed = self.nemesis.heal(&mut self.cluster).await;
+        followed.and(healed)?;
         stop.send_replace(true);
         while let Some(ended) = workers.join_next().await {
             ended.context("a worker panicked")??;
+        }
+        Ok(())
+    }
+
+    /// Takes every step of the timeline at its time.
+    async fn follow(&mut self, start: Instant, workers: &mut Workers) -> Result<()> {
+        for (at, step) in timeline(self.plan) {
+            self.wait(start + at, workers).await?;
+            self.step(step).await?;
         }
         Ok(())
     }
@@ -114,9 +121,7 @@ impl Conductor<'_> {
     /// Waits until `deadline`, looking around meanwhile.
     async fn wait(&mut self, deadline: Instant, workers: &mut Workers) -> Result<()> {
         loop {
-            for crash in self.cluster.crashes() {
-                self.nemesis.crashed(&crash)?;
-            }
+            self.tell_crashes()?;
             while let Some(ended) = workers.try_join_next() {
                 ended.context("a worker panicked")??;
             }
@@ -125,6 +130,11 @@ impl Conductor<'_> {
             }
             sleep_until(deadline.min(Instant::now() + GLANCE)).await;
         }
+    }
+
+    /// Records the nodes that ended by themselves since the last time.
+    fn tell_crashes(&mut self) -> Result<()> {
+        self.cluster.crashes().iter().try_for_each(|crash| self.nemesis.crashed(crash))
     }
 
     fn start_workers(&self, stopped: &watch::Receiver<bool>) -> Workers {
@@ -158,17 +168,14 @@ impl Conductor<'_> {
         workers
     }
 
-    /// Waits for the replicas to agree; what keeps them apart is said, and judged later.
+    /// Waits for the replicas to agree; what keeps them apart is recorded, and judged.
     async fn quiesce(&mut self) -> Result<()> {
         let patience = self.plan.suite.phases.quiesce;
-        match crate::quiesce::quiesce(&self.addresses, patience).await {
-            Ok(_) => {}
-            Err(why) => self.progress.note(&format!("not at rest after {patience:?}: {why}")),
+        let unrest = crate::quiesce::quiesce(&self.addresses, patience).await.err();
+        if let Some(why) = &unrest {
+            self.progress.note(&format!("not at rest after {patience:?}: {why}"));
         }
-        for crash in self.cluster.crashes() {
-            self.nemesis.crashed(&crash)?;
-        }
-        Ok(())
+        self.nemesis.quiesced(unrest.as_deref())
     }
 
     /// Reads every key that was worked, from every node directly.
@@ -191,7 +198,7 @@ impl Conductor<'_> {
                 self.progress.note(&format!("{} could not read {}", unread.node, unread.key));
             }
         }
-        Ok(())
+        self.tell_crashes()
     }
 }
 
