@@ -5,6 +5,8 @@
 //! file alone. What clients will ask is not listed, but fixed too: generators draw from named
 //! streams of the same seed.
 
+mod validate;
+
 use std::time::Duration;
 
 use rand::RngExt;
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::{self, PlannedFault};
 use crate::seed::Seed;
-use crate::suite::{Placement, Suite};
+use crate::suite::{Placement, Suite, SuiteError};
 
 /// Every choice of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,14 @@ impl Plan {
         let clients = clients(&suite, Seed(seed));
         let faults = schedule::draw(&suite, Seed(seed));
         Plan { seed, suite, clients, faults }
+    }
+
+    /// Reads and validates `text`; `name` is what errors call the file.
+    pub fn parse(name: &str, text: &str) -> Result<Plan, SuiteError> {
+        let plan: Plan =
+            serde_yaml::from_str(text).map_err(|error| SuiteError::syntax(name, text, &error))?;
+        validate::validate(&plan).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;
+        Ok(plan)
     }
 
     /// From the start of the run to the end of the clients' work.

@@ -50,7 +50,7 @@ use rule::Pair;
 /// Where the harness's clients speak from.
 pub const HARNESS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 254);
 /// With more, the largest grudge might not fit into one message, and no cut would be atomic.
-const NODES_MAX: usize = 30;
+pub(crate) const NODES_MAX: usize = 30;
 /// Between two looks whether a link is up.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a fresh link may take until the first packet goes through.

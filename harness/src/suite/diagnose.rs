@@ -1,4 +1,4 @@
-//! An error in a suite as its author wants to see it: the line, a caret, and what was expected.
+//! An error in a suite, or in a plan edited by hand, as its author wants to see it: the line, a caret, and what was expected.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::locate::{Step, display, locate};
 use super::validate::Mistake;
 
-/// Why a suite was refused.
+/// Why a suite, or a plan, was refused.
 #[derive(Debug)]
 pub struct SuiteError {
     file: String,

@@ -33,6 +33,8 @@ use workloads::WorkloadSpec;
 
 pub use diagnose::SuiteError;
 pub use embedded::{EMBEDDED, Embedded};
+pub(crate) use locate::Step;
+pub(crate) use validate::{Mistake, known_nodes, steps, validate};
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 
@@ -198,7 +200,7 @@ impl Suite {
     pub fn parse(name: &str, text: &str) -> Result<Suite, SuiteError> {
         let suite: Suite =
             serde_yaml::from_str(text).map_err(|error| SuiteError::syntax(name, text, &error))?;
-        validate::validate(&suite).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;
+        validate(&suite).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;
         Ok(suite)
     }
 

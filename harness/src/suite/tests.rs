@@ -76,6 +76,39 @@ fn a_partition_that_says_nothing_is_refused() {
 }
 
 #[test]
+fn what_would_cut_nothing_is_refused() {
+    let two = "nodes: 2\n  keyspaces:\n    register: { policy: register, n: 2, r: 2, w: 2 }\n    set: \
+               { policy: siblings, n: 2, r: 2, w: 2 }\nignored:";
+    let text = smoke().replacen("nodes: 5", two, 1);
+    let text = [
+        &text[..text.find("ignored:").expect("it is there")],
+        &text[text.find("workloads:").expect("too")..],
+    ]
+    .concat();
+    let refused = Suite::parse("two.yaml", &text).expect_err("a bridge needs three").to_string();
+    assert!(refused.contains("shapes[3]: cuts nothing among fewer than three nodes"), "{refused}");
+    let shapes = "shapes: [halves, isolate, one-way, bridge, majority-ring]";
+    let refused = complaint(shapes, "groups: [[n1], []]");
+    assert!(refused.contains("groups[1]: names no node"), "{refused}");
+}
+
+#[test]
+fn numbers_no_run_could_bear_are_refused_and_not_tried() {
+    for (from, to) in [
+        ("nodes: 5", "nodes: 31"),
+        ("clients: 10", "clients: 4000000000"),
+        ("rate: 600", "rate: 1e-300"),
+        ("warm-up: 2s", "warm-up: 5000000000000000h"),
+        ("faults: 20s", "faults: 5000000000000000h"),
+        ("every: 1500ms", "every: 5000000000000000h"),
+        ("every: 1500ms, lasting: 2s", "every: 0s, lasting: 1ns"),
+    ] {
+        let refused = complaint(from, to);
+        assert!(refused.contains("smoke.yaml:"), "{to}: {refused}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_yaml_is_refused_where_it_breaks() {
     let error = Suite::parse("x.yaml", "suite: ok\ncluster: }").expect_err("broken");
     assert_eq!(error.line(), 2, "{error}");

@@ -4,10 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::locate::Step;
-use super::{FaultSpec, PartitionSpec, Placement, ProcessFaultSpec, Suite};
+use super::{FaultSpec, PartitionSpec, Placement, ProcessFaultSpec, Shape, Suite};
+use crate::fabric::NODES_MAX;
 
-/// The largest cluster that one machine is asked to carry.
-const NODES_MAX: usize = 50;
+/// More clients than this are more connections than a machine gives a process.
+const CLIENTS_MAX: u32 = 10_000;
+/// No part of a run is longer; what is longer is a slip of the pen.
+const DURATION_MAX: Duration = Duration::from_hours(7 * 24);
+/// No fault is shorter: what is done and undone within less does not bite.
+const FAULT_MIN: Duration = Duration::from_millis(1);
+/// Operations a second of a whole workload; with fewer there is nothing to judge.
+const RATE_MIN: f64 = 0.001;
 
 /// Something a suite asks for that cannot be.
 #[derive(Debug)]
@@ -18,19 +25,32 @@ pub(crate) struct Mistake {
 }
 
 impl Mistake {
-    fn at(path: &[Step], message: impl Into<String>) -> Mistake {
+    pub(crate) fn at(path: &[Step], message: impl Into<String>) -> Mistake {
         Mistake { path: path.to_vec(), message: message.into(), help: None }
     }
 
-    fn help(mut self, help: impl Into<String>) -> Mistake {
+    /// The same mistake in a document that holds this one under `key`.
+    pub(crate) fn below(mut self, key: &str) -> Mistake {
+        self.path.insert(0, key.into());
+        self
+    }
+
+    /// The same mistake, shown no deeper than `path`.
+    pub(crate) fn up_to(mut self, path: &[Step]) -> Mistake {
+        self.path.truncate(path.len());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Mistake {
         self.help = Some(help.into());
         self
     }
 }
 
-macro_rules! path {
-    ($($step:expr),*) => { &[$(Step::from($step)),*] };
+macro_rules! steps {
+    ($($step:expr),*) => { &[$($crate::suite::Step::from($step)),*] };
 }
+pub(crate) use steps;
 
 /// Refuses the first mistake found, in the order of the file.
 pub(crate) fn validate(suite: &Suite) -> Result<(), Mistake> {
@@ -46,7 +66,7 @@ fn name(name: &str) -> Result<(), Mistake> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
         let message = format!("`{name}` cannot name a run directory");
-        return Err(Mistake::at(path!["suite"], message).help("use letters, digits, `-` and `_`"));
+        return Err(Mistake::at(steps!["suite"], message).help("use letters, digits, `-` and `_`"));
     }
     Ok(())
 }
@@ -55,16 +75,17 @@ fn cluster(suite: &Suite) -> Result<(), Mistake> {
     let cluster = &suite.cluster;
     if cluster.nodes == 0 || cluster.nodes > NODES_MAX {
         let message = format!("a cluster has 1 to {NODES_MAX} nodes, not {}", cluster.nodes);
-        return Err(Mistake::at(path!["cluster", "nodes"], message));
+        return Err(Mistake::at(steps!["cluster", "nodes"], message));
     }
     if cluster.timeout.is_zero() {
-        return Err(Mistake::at(path!["cluster", "timeout"], "must be longer than nothing"));
+        return Err(Mistake::at(steps!["cluster", "timeout"], "must be longer than nothing"));
     }
     for (name, keyspace) in &cluster.keyspaces {
         let at = |field: &str| vec!["cluster".into(), "keyspaces".into(), name.as_str().into(), field.into()];
         if name.is_empty() || name.contains(':') {
-            let message = format!("a keyspace's name is a prefix of keys, without `:`, not `{name}`");
-            return Err(Mistake::at(path!["cluster", "keyspaces"], message));
+            let message =
+                format!("a keyspace's name is a prefix of keys, without `:`, not `{name}`");
+            return Err(Mistake::at(steps!["cluster", "keyspaces"], message));
         }
         if keyspace.n == 0 || keyspace.n > cluster.nodes {
             let message = format!("n is 1 to the number of nodes ({}), not {}", cluster.nodes, keyspace.n);
@@ -82,14 +103,17 @@ fn cluster(suite: &Suite) -> Result<(), Mistake> {
 
 fn workloads(suite: &Suite) -> Result<(), Mistake> {
     if suite.workloads.is_empty() {
-        return Err(Mistake::at(path!["workloads"], "without a workload there is nothing to judge"));
+        return Err(Mistake::at(
+            steps!["workloads"],
+            "without a workload there is nothing to judge",
+        ));
     }
     let mut taken = BTreeSet::new();
     for (index, load) in suite.workloads.iter().enumerate() {
         let spec = &load.workload;
         let keyspace = spec.keyspace();
         let name = spec.build().name();
-        let at = path!["workloads", index, "workload", name];
+        let at = steps!["workloads", index, "workload", name];
         if !suite.cluster.keyspaces.contains_key(keyspace) {
             let known = listed(suite.cluster.keyspaces.keys());
             return Err(Mistake::at(at, format!("keyspace `{keyspace}` is not in cluster.keyspaces"))
@@ -100,21 +124,22 @@ fn workloads(suite: &Suite) -> Result<(), Mistake> {
             return Err(Mistake::at(at, message).help("give each workload a keyspace of its own"));
         }
         spec.validate().map_err(|error| Mistake::at(at, error.to_string()))?;
-        if load.clients == 0 {
-            return Err(Mistake::at(path!["workloads", index, "clients"], "needs at least 1 client"));
+        if load.clients == 0 || load.clients > CLIENTS_MAX {
+            let message = format!("needs 1 to {CLIENTS_MAX} clients, not {}", load.clients);
+            return Err(Mistake::at(steps!["workloads", index, "clients"], message));
         }
         if load.timeout.is_zero() {
             let message = "must be longer than nothing";
-            return Err(Mistake::at(path!["workloads", index, "timeout"], message));
+            return Err(Mistake::at(steps!["workloads", index, "timeout"], message));
         }
         if let Some(rate) = load.rate
-            && !(rate.is_finite() && rate > 0.0)
+            && !(rate.is_finite() && rate >= RATE_MIN)
         {
-            let message = format!("is in operations a second, more than 0, not {rate}");
-            return Err(Mistake::at(path!["workloads", index, "rate"], message));
+            let message = format!("is in operations a second, at least {RATE_MIN}, not {rate}");
+            return Err(Mistake::at(steps!["workloads", index, "rate"], message));
         }
         if let Placement::Nodes(nodes) = &load.placement {
-            let at = path!["workloads", index, "placement", "nodes"];
+            let at = steps!["workloads", index, "placement", "nodes"];
             if nodes.is_empty() {
                 return Err(Mistake::at(at, "names no node"));
             }
@@ -126,15 +151,26 @@ fn workloads(suite: &Suite) -> Result<(), Mistake> {
 
 fn phases(suite: &Suite) -> Result<(), Mistake> {
     let phases = &suite.phases;
+    for (name, lasting) in [
+        ("warm-up", phases.warm_up),
+        ("faults", phases.faults),
+        ("recovery", phases.recovery),
+        ("quiesce", phases.quiesce),
+    ] {
+        if lasting > DURATION_MAX {
+            let message = format!("is longer than any run ({DURATION_MAX:?})");
+            return Err(Mistake::at(steps!["phases", name], message));
+        }
+    }
     if phases.faults.is_zero() && !suite.faults.is_empty() {
-        return Err(Mistake::at(path!["phases", "faults"], "is empty, but there are faults"));
+        return Err(Mistake::at(steps!["phases", "faults"], "is empty, but there are faults"));
     }
     if (phases.warm_up + phases.faults + phases.recovery).is_zero() {
-        return Err(Mistake::at(path!["phases"], "clients have no time to work"));
+        return Err(Mistake::at(steps!["phases"], "clients have no time to work"));
     }
     if phases.quiesce.is_zero() {
         let message = "replicas need some time to agree before they are read";
-        return Err(Mistake::at(path!["phases", "quiesce"], message));
+        return Err(Mistake::at(steps!["phases", "quiesce"], message));
     }
     Ok(())
 }
@@ -151,7 +187,7 @@ fn faults(suite: &Suite) -> Result<(), Mistake> {
 }
 
 fn partition(suite: &Suite, index: usize, spec: &PartitionSpec) -> Result<(), Mistake> {
-    let at = path!["faults", index, "partition"];
+    let at = steps!["faults", index, "partition"];
     if suite.cluster.nodes < 2 {
         return Err(Mistake::at(at, "one node alone cannot be cut off"));
     }
@@ -163,13 +199,23 @@ fn partition(suite: &Suite, index: usize, spec: &PartitionSpec) -> Result<(), Mi
         (false, false) => return Err(Mistake::at(at, "takes shapes or groups, not both")),
         _ => {}
     }
+    let three = |shape: &Shape| matches!(shape, Shape::Bridge | Shape::MajorityRing);
+    if suite.cluster.nodes < 3
+        && let Some(number) = spec.shapes.iter().position(three)
+    {
+        let at = steps!["faults", index, "partition", "shapes", number];
+        return Err(Mistake::at(at, "cuts nothing among fewer than three nodes"));
+    }
     if spec.groups.len() == 1 {
-        let at = path!["faults", index, "partition", "groups"];
+        let at = steps!["faults", index, "partition", "groups"];
         return Err(Mistake::at(at, "one group alone is no cut; name at least two"));
     }
     let mut seen = BTreeSet::new();
     for (number, group) in spec.groups.iter().enumerate() {
-        let at = path!["faults", index, "partition", "groups", number];
+        let at = steps!["faults", index, "partition", "groups", number];
+        if group.is_empty() {
+            return Err(Mistake::at(at, "names no node"));
+        }
         known_nodes(suite, group, at)?;
         if let Some(twice) = group.iter().find(|node| !seen.insert(node.as_str())) {
             return Err(Mistake::at(at, format!("node `{twice}` stands in the groups twice")));
@@ -184,7 +230,7 @@ fn process(
     kind: &'static str,
     spec: &ProcessFaultSpec,
 ) -> Result<(), Mistake> {
-    known_nodes(suite, &spec.nodes, path!["faults", index, kind, "nodes"])?;
+    known_nodes(suite, &spec.nodes, steps!["faults", index, kind, "nodes"])?;
     pace(suite, index, kind, spec.every, spec.lasting)
 }
 
@@ -196,8 +242,15 @@ fn pace(
     every: Duration,
     lasting: Duration,
 ) -> Result<(), Mistake> {
-    if lasting.is_zero() {
-        return Err(Mistake::at(path!["faults", index, kind, "lasting"], "must be longer than nothing"));
+    if lasting < FAULT_MIN {
+        let message = format!("is too short to bite: at least {FAULT_MIN:?}");
+        return Err(Mistake::at(steps!["faults", index, kind, "lasting"], message));
+    }
+    for (name, duration) in [("every", every), ("lasting", lasting)] {
+        if duration > DURATION_MAX {
+            let message = format!("is longer than any run ({DURATION_MAX:?})");
+            return Err(Mistake::at(steps!["faults", index, kind, name], message));
+        }
     }
     // A fault may come and last up to half as long again as its mean.
     let room = (every + lasting).mul_f64(1.5);
@@ -206,13 +259,14 @@ fn pace(
             "every + lasting, half as long again, is {room:?}: longer than the faults phase ({:?})",
             suite.phases.faults
         );
-        return Err(Mistake::at(path!["faults", index, kind], message)
+        return Err(Mistake::at(steps!["faults", index, kind], message)
             .help("make phases.faults longer, or the fault shorter"));
     }
     Ok(())
 }
 
-fn known_nodes(suite: &Suite, nodes: &[String], at: &[Step]) -> Result<(), Mistake> {
+/// Refuses the first of `nodes` that the cluster does not have.
+pub(crate) fn known_nodes(suite: &Suite, nodes: &[String], at: &[Step]) -> Result<(), Mistake> {
     let known = suite.node_names();
     for (index, node) in nodes.iter().enumerate() {
         if !known.contains(node) {
