@@ -1,7 +1,7 @@
 //! What a new user does wrong, and what they are told: a clear message, and the exit code.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn schism(arguments: &[&str], directory: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_schism"))
@@ -120,6 +120,37 @@ fn a_recorded_history_is_judged_and_the_worst_verdict_counts() {
     assert_eq!(code(&["check", &valid]), Some(0), "{valid}");
     assert_eq!(code(&["check", &invalid]), Some(1), "{invalid}");
     assert_eq!(code(&["check", &invalid, &valid]), Some(1), "a violation outranks");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure_but_a_full_disk_is() {
+    let code = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
+        let output = command.arg("suites").stdout(stdout).stderr(Stdio::piped()).output();
+        let output = output.expect("the binary can be started");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(code(writer.into()), (Some(0), String::new()));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+    let (code, text) = code(full.into());
+    assert_eq!(code, Some(255), "{text}");
+    assert!(text.contains("failed to write to standard output"), "{text}");
+}
+
+#[test]
+fn a_plan_edited_into_nonsense_is_refused_where_it_stands() {
+    let scratch = scratch();
+    let plan = schism(&["run", "smoke", "--plan-only", "--seed", "5"], scratch.path()).stdout;
+    let plan = String::from_utf8(plan).expect("a plan is text");
+    let edited = plan.replacen("kill: n", "kill: n9", 1);
+    assert_ne!(plan, edited);
+    std::fs::write(scratch.path().join("plan.yaml"), edited).expect("a plan");
+    let (code, text) = refused(&["replay", "plan.yaml"], scratch.path());
+    assert_eq!(code, Some(254), "{text}");
+    assert!(text.contains("there is no node `n9") && text.contains("plan.yaml:"), "{text}");
+    assert!(!scratch.path().join("runs").exists(), "a run directory was made for nothing");
 }
 
 #[test]

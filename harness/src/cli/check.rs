@@ -39,10 +39,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         worst = worst.max(verdict);
         if arguments.json {
             let text = serde_json::to_string_pretty(&findings).map_err(Failure::harness)?;
-            say(&text);
+            say(&text)?;
         } else {
-            say(&format!("{}", path.display()));
-            say(&results::findings_text(&findings, paint()));
+            say(&format!("{}", path.display()))?;
+            say(&results::findings_text(&findings, paint()))?;
         }
     }
     Ok(exit_code(worst))
@@ -81,7 +81,7 @@ pub(crate) fn judge_and_render(
         .context("failed to write the report")
         .map_err(Failure::harness)?;
     before_words();
-    say(&results::verdict_text(&summary, &findings, &directory.report_html(), paint()));
+    say(&results::verdict_text(&summary, &findings, &directory.report_html(), paint()))?;
     Ok(summary.verdict)
 }
 

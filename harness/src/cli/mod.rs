@@ -8,8 +8,11 @@ mod doctor;
 mod node;
 mod run;
 
+use std::io::{self, Write};
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use checker::Verdict;
 use clap::{Parser, Subcommand};
 
@@ -80,10 +83,19 @@ impl Failure {
     }
 }
 
-/// Does what the command line asks, and returns the exit code.
+/// Does what the command line asks, and returns the exit code. A panic is a failure of the harness
+/// as any other: it has said what it was, and a verdict it is not.
 ///
 /// *Requires* a process with one thread: a run enters its namespaces first.
 pub fn main() -> u8 {
+    guarded(obey)
+}
+
+fn guarded(work: fn() -> u8) -> u8 {
+    catch_unwind(work).unwrap_or(HARNESS_FAILED)
+}
+
+fn obey() -> u8 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -100,8 +112,8 @@ pub fn main() -> u8 {
         Some(Command::Replay(arguments)) => run::replay(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Report(arguments)) => check::report(&arguments),
-        Some(Command::Suites) => Ok(suites()),
-        Some(Command::Doctor) => Ok(doctor::doctor()),
+        Some(Command::Suites) => suites(),
+        Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Node(arguments)) => node::node(&arguments),
     };
     done.unwrap_or_else(|failure| {
@@ -129,29 +141,41 @@ pub(crate) fn exit_code(verdict: Verdict) -> u8 {
     }
 }
 
-fn suites() -> u8 {
+fn suites() -> Result<u8, Failure> {
     for embedded in crate::suite::EMBEDDED {
         let about = crate::suite::Suite::parse(embedded.name, embedded.text)
             .map(|suite| suite.about)
             .unwrap_or_default();
-        say(&format!("{:<14} {about}", embedded.name));
+        say(&format!("{:<14} {about}", embedded.name))?;
     }
-    0
+    Ok(0)
 }
 
-/// A line on standard output.
-#[expect(clippy::print_stdout, reason = "the command line is where output belongs")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
+/// A line on standard output. A reader who has seen enough (`| head`) is no failure.
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => said.context("failed to write to standard output").map_err(Failure::harness),
+    }
 }
 
-/// A line on standard error.
-#[expect(clippy::print_stderr, reason = "the command line is where output belongs")]
+/// A line on standard error. Where nobody listens, the exit code must do.
 pub(crate) fn say_error(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Where runs are kept.
 fn default_runs() -> PathBuf {
     PathBuf::from("runs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_the_harness() {
+        assert_eq!(guarded(|| panic!("this panic is part of a test")), HARNESS_FAILED);
+        assert_eq!(guarded(|| 1), 1);
+    }
 }

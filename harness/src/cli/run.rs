@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use checker::Verdict;
 use clap::Args;
 use rand::TryRng;
 use results::{RunDirectory, RunInfo};
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let seed = seed(arguments.seed)?;
     let plan = Plan::resolve(suite, seed);
     if arguments.plan_only {
-        say(plan_text(&plan)?.trim_end());
+        say(plan_text(&plan)?.trim_end())?;
         return Ok(0);
     }
     let repeat = format!("{} run {} --seed {seed}", command_name(), arguments.suite);
@@ -81,8 +82,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
 
 /// Shows a violation.
 pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8, Failure> {
-    say("One replica may answer alone (N=3, R=1, W=1) while n1 is cut off from n2 and n3.");
-    say("Theory says that clients will read what was overwritten long ago. Let us see.\n");
+    say("One replica may answer alone (N=3, R=1, W=1) while n1 is cut off from n2 and n3.")?;
+    say("Theory says that clients will read what was overwritten long ago. Let us see.\n")?;
     run(&RunArguments {
         suite: "stale-reads".to_owned(),
         seed: arguments.seed,
@@ -108,9 +109,7 @@ pub(crate) fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("failed to read {}", path.display()))
         .map_err(Failure::usage)?;
-    serde_yaml::from_str(&text)
-        .with_context(|| format!("{} is not a plan", path.display()))
-        .map_err(Failure::usage)
+    Plan::parse(&path.display().to_string(), &text).map_err(Failure::usage)
 }
 
 fn load_suite(name: &str) -> Result<Suite, Failure> {
@@ -173,11 +172,7 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
         nodes: plan.suite.node_names(),
         configuration: configuration(plan),
     };
-    let progress = Progress::new(plan.faults.len());
-    record(plan, &directory, &progress)?;
-    progress.phase("judging");
-    let verdict = super::check::judge_and_render(&directory, &info, plan, || progress.done())?;
-    Ok(exit_code(verdict))
+    record_and_judge(plan, &directory, info).map(exit_code)
 }
 
 /// What a reader of the report should know of the cluster before the first table.
@@ -190,28 +185,63 @@ fn configuration(plan: &Plan) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Runs the cluster until its history is on disk, or the user has seen enough.
-fn record(plan: &Plan, directory: &RunDirectory, progress: &Arc<Progress>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")
-        .map_err(Failure::harness)?;
-    let done = runtime.block_on(async {
-        let shown = tokio::spawn(Arc::clone(progress).show());
-        let done = tokio::select! {
-            done = crate::run::run(plan, directory, progress) => done,
-            signal = interrupted() => Err(signal),
-        };
-        shown.abort();
-        done
+/// Runs the cluster until its history is on disk, and judges that, or until the user has seen enough.
+fn record_and_judge(
+    plan: &Plan,
+    directory: &RunDirectory,
+    info: RunInfo,
+) -> Result<Verdict, Failure> {
+    let progress = Progress::new(plan.faults.len());
+    let judge = {
+        let (plan, directory, progress) = (plan.clone(), directory.clone(), progress.clone());
+        move || {
+            progress.phase("judging");
+            super::check::judge_and_render(&directory, &info, &plan, || progress.done())
+        }
+    };
+    let done = heeding_signals(async {
+        record(plan, directory, &progress).await?;
+        tokio::task::spawn_blocking(judge).await.context("the judges panicked")
     });
     if done.is_err() {
         progress.done();
     }
-    done.with_context(|| format!("the run did not complete; what it left is in {}", directory.path().display()))
-        .map_err(Failure::harness)
+    done.with_context(|| {
+        format!("the run did not complete; what it left is in {}", directory.path().display())
+    })
+    .map_err(Failure::harness)?
+}
+
+/// Runs the cluster until its history is on disk.
+async fn record(
+    plan: &Plan,
+    directory: &RunDirectory,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<()> {
+    let shown = tokio::spawn(Arc::clone(progress).show());
+    let done = crate::run::run(plan, directory, progress).await;
+    shown.abort();
+    done
+}
+
+/// Does `work`, unless a signal comes first.
+fn heeding_signals<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            // First of all listen: a signal unheard would end this process without a word.
+            biased;
+            signal = interrupted() => Err(signal),
+            done = work => done,
+        }
+    });
+    // Judges cannot be interrupted; they end with the process, which nobody shall wait for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Returns when the user or the system asks us to stop.
@@ -225,5 +255,23 @@ async fn interrupted() -> anyhow::Error {
     tokio::select! {
         _ = interrupt.recv() => anyhow::anyhow!("interrupted"),
         _ = terminate.recv() => anyhow::anyhow!("terminated"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{Signal, raise};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_even_a_judge_who_never_comes_to_an_end() {
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        let done = heeding_signals(async {
+            let judge = tokio::task::spawn_blocking(move || never.recv());
+            raise(Signal::SIGTERM)?;
+            Ok(judge.await?)
+        });
+        assert_eq!(done.expect_err("it never ends").to_string(), "terminated");
     }
 }
