@@ -81,9 +81,18 @@ fn unused(krate: &str, manifest: &str, text: &str) -> Vec<String> {
     declared
         .into_iter()
         .flatten()
-        .filter(|name| !text.contains(&name.replace('-', "_")))
+        .filter(|name| !names_crate(text, &name.replace('-', "_")))
         .map(|name| format!("{krate}/Cargo.toml: `{name}` is declared and never used"))
         .collect()
+}
+
+/// Whether `text` takes anything from the crate `name`: not from one whose name merely ends so.
+fn names_crate(text: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    text.match_indices(&path).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
 }
 
 /// What one source file owes its reader.
@@ -184,5 +193,8 @@ mod tests {
         let manifest = "[dependencies]\nserde.workspace = true\ntokio-util.workspace = true\n";
         let complaints = unused("x", manifest, "use tokio_util::codec;");
         assert_eq!(complaints, ["x/Cargo.toml: `serde` is declared and never used"]);
+        let manifest = "[dependencies]\ntracing.workspace = true\n";
+        assert_eq!(unused("x", manifest, "// tracing\nuse not_tracing::fmt;").len(), 1);
+        assert!(unused("x", manifest, "tracing::info!(\"so\")").is_empty());
     }
 }
