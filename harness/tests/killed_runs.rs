@@ -23,7 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const NOBODY: u32 = 65534;
 /// Kills a user; two users make fifty.
 const KILLS: u64 = 25;
-/// Over this much of a run's life the moments are spread: all of it but the end.
+/// Over this much of a run's life the moments are spread: its start, and faults of every kind.
 const LIFE: Duration = Duration::from_millis(2500);
 
 /// Faults from the very start, so that every moment finds some in force.
@@ -44,6 +44,21 @@ faults:
   - pause: { every: 200ms, lasting: 300ms }
 ";
 
+/// A run that soon comes to its end: quiescence, final reads, and the judges.
+const HASTY: &str = "
+suite: hasty
+cluster:
+  nodes: 3
+  keyspaces:
+    register: { policy: register, n: 3, r: 2, w: 2 }
+workloads:
+  - workload: { register: { keyspace: register } }
+    clients: 4
+phases: { warm-up: 0s, faults: 300ms, recovery: 0s, quiesce: 10s }
+faults:
+  - pause: { every: 50ms, lasting: 100ms }
+";
+
 /// A place to run in, and who runs.
 struct Place {
     home: tempfile::TempDir,
@@ -61,6 +76,7 @@ impl Place {
             std::os::unix::fs::chown(&directory, user, user).unwrap();
         }
         fs::write(home.path().join("restless.yaml"), RESTLESS).unwrap();
+        fs::write(home.path().join("hasty.yaml"), HASTY).unwrap();
         Place { home, user, run }
     }
 
@@ -68,10 +84,10 @@ impl Place {
         self.home.path().join("work")
     }
 
-    fn start(&self, seed: u64) -> Child {
+    fn start(&self, suite: &str, seed: u64) -> Child {
         let mut command = Command::new(self.home.path().join("schism"));
         command
-            .args(["run", "../restless.yaml", "--seed", &seed.to_string()])
+            .args(["run", &format!("../{suite}.yaml"), "--seed", &seed.to_string()])
             .current_dir(self.work())
             .env("SCHISM_RUN", &self.run)
             .env("TMPDIR", self.home.path().join("tmp"))
@@ -87,6 +103,15 @@ impl Place {
     /// What the run said on standard error.
     fn said(&self) -> String {
         fs::read_to_string(self.home.path().join("said")).unwrap_or_default()
+    }
+
+    /// Waits until the run says `word` on standard error.
+    fn await_word(&self, word: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.said().contains(word) {
+            assert!(Instant::now() < deadline, "no {word} in {DEADLINE:?}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Nothing of the run lives, and all it wrote is in its run directory.
@@ -134,7 +159,7 @@ fn strike_at_moments_spread_over_a_run(user: Option<u32>) {
         let run = format!("killed-{}-{user:?}-{number}", std::process::id());
         let place = Place::new(user, run);
         let before = Machine::now();
-        let mut outer = place.start(number);
+        let mut outer = place.start("restless", number);
         // Not a wait for something: the moment is the input.
         std::thread::sleep(LIFE.mul_f64(number as f64 / KILLS as f64));
         let family = family(&place, outer.id());
@@ -160,6 +185,27 @@ fn a_run_of_an_ordinary_user_killed_at_any_moment_leaves_nothing() {
     }
 }
 
+/// The moments above are all within the work of the clients; what comes after it is waited for.
+#[test]
+fn a_run_killed_after_its_work_leaves_nothing() {
+    for phase in ["quiesce", "final reads", "stopping", "judging"] {
+        for victim in 0..3 {
+            let run = format!("killed-{}-{phase}-{victim}", std::process::id());
+            let place = Place::new(None, run);
+            let before = Machine::now();
+            let mut outer = place.start("hasty", victim);
+            place.await_word(phase);
+            let family = family(&place, outer.id());
+            let victim = family[victim as usize % family.len()];
+            // It may have come to its end meanwhile; then there is all the less to leave behind.
+            let _already_gone =
+                kill(Pid::from_raw(i32::try_from(victim).unwrap()), Signal::SIGKILL);
+            wait(&mut outer);
+            place.assert_nothing_left(&before);
+        }
+    }
+}
+
 fn skipped() {
     eprintln!("skipped: this user is an ordinary one, and the other test is theirs");
 }
@@ -169,12 +215,8 @@ fn an_interrupted_run_says_so_and_leaves_nothing_but_its_history() {
     for asked in [Signal::SIGINT, Signal::SIGTERM] {
         let place = Place::new(None, format!("interrupted-{}-{asked}", std::process::id()));
         let before = Machine::now();
-        let mut outer = place.start(1);
-        let deadline = Instant::now() + DEADLINE;
-        while !place.said().contains("faults") || !latest(&place).join("history.jsonl").exists() {
-            assert!(Instant::now() < deadline, "no faults within {DEADLINE:?}: {}", place.said());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut outer = place.start("restless", 1);
+        place.await_word("faults  ");
         signal(outer.id(), asked);
         let status = wait(&mut outer);
         assert_eq!((status.code(), status.signal()), (Some(255), None), "{}", place.said());
