@@ -182,6 +182,8 @@ impl Cluster {
         for (name, node) in &mut self.nodes {
             let Ok(Some(exit)) = node.ended() else { continue };
             node.process = None;
+            // For people, beside the log; what counts is recorded in the history.
+            let _ = std::fs::write(node.directory.join("exit"), format!("{exit}\n"));
             let (node, status, last_words) = (name.clone(), exit.to_string(), node.last_words());
             crashes.push(Crash { node, status, last_words });
         }

@@ -80,6 +80,8 @@ fn a_node_that_ends_by_itself_is_a_violation_whatever_is_done_to_it_later() {
     kill(Pid::from_raw(i32::try_from(n2).unwrap()), Signal::SIGABRT).unwrap();
     let history = assert_blames_n2(child, &directory, scratch.path());
     assert_eq!(history.matches("\"f\":\"crash\"").count(), 1, "a crash is told once");
+    let exit = fs::read_to_string(directory.join("nodes/n2/exit")).unwrap();
+    assert!(exit.contains("SIGABRT"), "{exit}");
     assert!(!history.contains("\"bit\":true"), "a fault took credit for a node that was gone");
     assert!(history.contains("\"at rest\":false"), "a cluster without n2 passed for one at rest");
 }

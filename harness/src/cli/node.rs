@@ -84,7 +84,8 @@ async fn asked_to_stop() {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        return;
+        // Then a signal ends this process by itself; a node that stops unasked would be worse.
+        return std::future::pending().await;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
