@@ -2,7 +2,7 @@
 //!
 //! At rest means: every node answers, none has a hint left to hand over or believes another down,
 //! and all members of a replica set show the same Merkle root. Only then are final reads worth
-//! anything; a cluster that never comes to rest is read all the same, and judged by what it shows.
+//! anything; a cluster that never comes to rest is read all the same, but no such run is `Valid`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

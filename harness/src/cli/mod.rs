@@ -127,9 +127,18 @@ impl std::fmt::Display for Failure {
         match self.error.downcast_ref::<SuiteError>() {
             // It draws itself, with the line.
             Some(drawn) => write!(f, "{drawn}"),
-            None => write!(f, "error: {:#}", self.error),
+            None => write!(f, "error: {}", told_once(&self.error)),
         }
     }
+}
+
+/// An error and its causes, without those whose words it has used already.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        told_so_far if told_so_far.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }
 
 /// The exit code of a verdict.
@@ -172,6 +181,15 @@ fn default_runs() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || io::Error::other("no space");
+        let error = anyhow::Error::new(full()).context("write h: no space").context("it stopped");
+        assert_eq!(Failure::harness(error).to_string(), "error: it stopped: write h: no space");
+        let error = anyhow::Error::new(full()).context("failed to write h");
+        assert_eq!(Failure::harness(error).to_string(), "error: failed to write h: no space");
+    }
 
     #[test]
     fn a_panic_is_a_failure_of_the_harness() {
