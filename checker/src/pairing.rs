@@ -142,7 +142,9 @@ fn reply_fits(f: &Function, value: &Value) -> Result<(), String> {
         (Function::Read | Function::ReadReplica, Value::Note(_)) => {
             Err(format!("{f} replies with nothing, a number or a set, not {value}"))
         }
-        (_, Value::Set(elements)) if !elements.is_sorted_by(|a, b| a < b) => {
+        (Function::Read | Function::ReadReplica, Value::Set(elements))
+            if !elements.is_sorted_by(|a, b| a < b) =>
+        {
             Err(format!("the elements of a set ascend, those of {value} do not"))
         }
         _ => Ok(()),
