@@ -2,7 +2,9 @@
 //!
 //! The rules are those of [`crate::judge::LostWrites`]; here they are applied to one copy of one key.
 
-use crate::cluster::{begin, end};
+use std::collections::BTreeMap;
+
+use crate::cluster::{Moment, begin, end};
 use crate::event::{Function, Value};
 use crate::finding::Anomaly;
 use crate::operation::Operation;
@@ -63,11 +65,11 @@ pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) 
         .iter()
         .copied()
         .filter(|write| write.f == Function::Write && write.may_have_happened())
-        .filter(|write| write.argument == *value && begin(write) < end(copy))
+        .filter(|write| shows(value, write) && begin(write) < end(copy))
         .collect();
     let settled = match able.iter().map(|write| end(write)).max() {
         Some(settled) => settled,
-        None if value.is_nil() => 0,
+        None if value.elements().is_some_and(<[i64]>::is_empty) => 0,
         None => return None,
     };
     let lost = overwrites.first_after(settled)?;
@@ -96,6 +98,14 @@ pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) 
             shorten(value),
         ),
     })
+}
+
+/// Whether `value` is what `write` wrote, or holds it as one sibling of several.
+fn shows(value: &Value, write: &Operation) -> bool {
+    match (value, write.argument.number()) {
+        (Value::Set(siblings), Some(number)) => siblings.contains(&number),
+        _ => write.argument == *value,
+    }
 }
 
 fn adds<'h>(operations: &[&'h Operation]) -> impl Iterator<Item = (&'h Operation, i64)> {
@@ -129,22 +139,28 @@ impl Classes {
             adds(operations).filter(|(add, _)| add.may_have_happened()).map(|(_, e)| e).collect();
         tried.sort_unstable();
         tried.dedup();
-        let mut acknowledged: Vec<i64> =
-            adds(operations).filter(|(add, _)| add.is_ok()).map(|(_, e)| e).collect();
-        acknowledged.sort_unstable();
+        let mut acknowledged = BTreeMap::<i64, Moment>::new();
+        for (add, element) in adds(operations).filter(|(add, _)| add.is_ok()) {
+            let first = acknowledged.entry(element).or_insert(Moment::MAX);
+            *first = end(add).min(*first);
+        }
         for element in tried {
-            let everywhere = replicas.copies.iter().all(|copy| holds(copy, element));
-            let somewhere = replicas.copies.iter().any(|copy| holds(copy, element));
+            let acknowledged = acknowledged.get(&element);
+            let is_due = |copy: &Operation| acknowledged.is_some_and(|end| *end < begin(copy));
+            let copies = || replicas.copies.iter();
+            let is_lost = copies().any(|copy| is_due(copy) && !holds(copy, element));
+            let is_held = copies().any(|copy| holds(copy, element));
+            let is_late = stale.iter().any(|stale| stale.missed.argument == Value::Int(element));
             self.elements += 1;
-            match (acknowledged.binary_search(&element).is_ok(), everywhere, somewhere) {
-                (true, true, _) => self.stable += 1,
-                (true, false, _) => self.lost += 1,
+            match (acknowledged.is_some(), is_lost, is_held) {
+                (true, true, _) => self.lost += 1,
+                (true, false, _) => {
+                    self.stable += 1;
+                    self.stale += usize::from(is_late);
+                }
                 (false, _, true) => self.recovered += 1,
                 (false, _, false) => self.never_read += 1,
             }
-            let missed =
-                |stale: &crate::staleness::Stale<'_>| stale.missed.argument == Value::Int(element);
-            self.stale += usize::from(everywhere && stale.iter().any(missed));
         }
     }
 
