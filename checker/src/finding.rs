@@ -7,13 +7,10 @@ use crate::operation::Operation;
 
 /// How a history was judged. Ordered by gravity, so that composing takes the maximum: a violation
 /// always outranks an unknown, and an unknown outranks a valid.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every promise judged was kept.
-    #[default]
     Valid,
     /// Nothing was found broken, but not everything could be judged.
     Unknown,
@@ -22,9 +19,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The gravest of all; `Valid` of none.
+    /// The gravest of all; `Unknown` of none, for what nobody judged was not found valid.
     pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-        verdicts.into_iter().max().unwrap_or_default()
+        verdicts.into_iter().max().unwrap_or(Verdict::Unknown)
     }
 }
 

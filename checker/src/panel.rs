@@ -7,6 +7,7 @@ use crate::judge::{
     Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence,
 };
 use crate::keyspace::Keyspace;
+use crate::model::is_set;
 use crate::operation::Operation;
 
 /// What each of `checkers` finds in `history`, in their order.
@@ -53,7 +54,8 @@ pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
 fn for_keyspace(keyspace: &Keyspace, history: &History) -> Vec<Box<dyn Checker>> {
     let keys = keyspace.by_key(history);
     let uses = |f: Function| keys.values().flatten().any(|operation| operation.f == f);
-    let (set, replicas) = (uses(Function::Add), uses(Function::ReadReplica));
+    let operations: Vec<&Operation> = keys.values().flatten().copied().collect();
+    let (set, replicas) = (is_set(&operations), uses(Function::ReadReplica));
     let mut checkers: Vec<Box<dyn Checker>> = vec![Box::new(Activity::new(keyspace.clone()))];
     if !set || uses(Function::Write) {
         checkers.push(Box::new(Linearizability::register(keyspace.clone())));

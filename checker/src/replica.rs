@@ -43,9 +43,26 @@ impl<'h> Replicas<'h> {
     pub(crate) fn were_asked(&self) -> bool {
         !self.copies.is_empty() || !self.silent.is_empty()
     }
+
+    /// Why these may not be all copies of the key, where they may not. Once as many answered as are
+    /// `promised` a silent node is none of them; where nothing is promised, it may be one.
+    pub(crate) fn lack(&self, promised: Option<usize>) -> Option<String> {
+        if !self.were_asked() {
+            return Some("no replica was read".to_owned());
+        }
+        let answered = self.copies.len();
+        if promised.map_or(self.silent.is_empty(), |promised| answered >= promised) {
+            return None;
+        }
+        let wanted = promised.map(|promised| format!(" of {promised}")).unwrap_or_default();
+        let silent = match self.silent.as_slice() {
+            [] => String::new(),
+            nodes => format!(", {} did not answer", nodes.join(" ")),
+        };
+        Some(format!("{answered}{wanted} replicas answered{silent}"))
+    }
 }
 
 fn declines(read: &Operation) -> bool {
-    !read.may_have_happened()
-        && read.error.as_deref().is_some_and(|error| error.starts_with(NOT_RESPONSIBLE))
+    read.error.as_deref().is_some_and(|error| error.starts_with(NOT_RESPONSIBLE))
 }

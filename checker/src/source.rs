@@ -47,6 +47,18 @@ impl<'h> Sources<'h> {
         values.first().map(|value| self.accuse(*value, read))
     }
 
+    /// Of the `reads` that show a value without an origin, what is wrong with the first to end.
+    pub(crate) fn first_fault<'r>(
+        &self,
+        reads: impl Iterator<Item = &'r &'h Operation>,
+    ) -> Option<Anomaly>
+    where
+        'h: 'r,
+    {
+        let faults = reads.filter_map(|read| Some((read.completed, self.fault_of(read)?)));
+        faults.min_by_key(|(completed, _)| *completed).map(|(_, anomaly)| anomaly)
+    }
+
     fn explains(&self, value: i64, read: &Operation) -> bool {
         let ended = read.acknowledged().unwrap_or(usize::MAX);
         let mut writers = self.writers(value).iter();

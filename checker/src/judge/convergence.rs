@@ -2,7 +2,8 @@
 //!
 //! Judged from reads of every replica directly, not through a coordinator, whose read repair would
 //! mend what it is asked about. Values and versions must be equal: equal values under different
-//! versions still differ, for the next write will be merged differently.
+//! versions still differ, for the next write will be merged differently. Copies read while clients were
+//! still writing may differ, and prove nothing.
 //!
 //! Source: Vogels, "Eventually Consistent", 2009; DeCandia et al., "Dynamo", SOSP 2007, §4.7.
 
@@ -35,24 +36,14 @@ impl Convergence {
 
     fn judge(&self, operations: &[&Operation]) -> Judgement {
         let replicas = Replicas::of(operations);
-        if let Some(anomaly) = divergence(&replicas.copies) {
-            return Judgement::Broken(vec![anomaly]);
+        match (divergence(&replicas.copies), replicas.lack(self.replicas)) {
+            (Some(_), _) if are_disturbed(&replicas.copies, operations) => Judgement::Open(
+                "its copies differ, but it was updated while they were read".to_owned(),
+            ),
+            (Some(anomaly), _) => Judgement::Broken(vec![anomaly]),
+            (None, Some(lack)) => Judgement::Open(lack),
+            (None, None) => Judgement::Kept,
         }
-        if !replicas.were_asked() {
-            return Judgement::Open("no replica was read".to_owned());
-        }
-        let answered = replicas.copies.len();
-        let expected =
-            self.replicas.unwrap_or(if replicas.silent.is_empty() { 1 } else { usize::MAX });
-        if answered >= expected {
-            return Judgement::Kept;
-        }
-        let wanted = self.replicas.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
-        let silent = match replicas.silent.as_slice() {
-            [] => String::new(),
-            nodes => format!(", {} did not answer", nodes.join(" ")),
-        };
-        Judgement::Open(format!("{answered}{wanted} replicas answered{silent}"))
     }
 }
 
@@ -70,6 +61,18 @@ impl Checker for Convergence {
         });
         Tally::of(judged).finding(self.name(), &self.keyspace, "equal on all replicas")
     }
+}
+
+/// Whether an update was still under way while `copies` were read: then they may differ in good
+/// faith. One that had ended as `info` by then is not held to be: who reads replicas lets them come
+/// to rest first, and nothing could be judged otherwise.
+fn are_disturbed(copies: &[&Operation], operations: &[&Operation]) -> bool {
+    let first = copies.iter().map(|copy| copy.invoked).min();
+    let last = copies.iter().filter_map(|copy| copy.completed).max();
+    let overlaps = |update: &Operation| {
+        Some(update.invoked) < last && update.completed.is_some_and(|line| Some(line) > first)
+    };
+    operations.iter().any(|o| o.is_update() && o.may_have_happened() && overlaps(o))
 }
 
 /// Two copies that differ, if there are any: the first, and the first that is unlike it.

@@ -90,10 +90,8 @@ fn judge<M: Explained>(model: &M, operations: &[&Operation], budget: &Budget) ->
         Ok(intervals) => intervals,
         Err(why) => return Judgement::Open(why),
     };
-    let sources = Sources::of(operations);
     let reads = operations.iter().filter(|operation| !operation.is_update());
-    let unsourced = reads.filter_map(|read| Some((read.completed, sources.fault_of(read)?)));
-    if let Some((_, anomaly)) = unsourced.min_by_key(|(completed, _)| *completed) {
+    if let Some(anomaly) = Sources::of(operations).first_fault(reads) {
         return Judgement::Broken(vec![anomaly]);
     }
     if let Some(judgement) = model.shortcut(operations) {

@@ -5,11 +5,12 @@
 //! value of some write that no acknowledged write surely followed; that is, of no write `w` such that
 //! `w` was acknowledged before another acknowledged write began. It may hold nil only if no write was
 //! acknowledged at all. A write without an answer may have happened at any time, so its value is
-//! always allowed; a value nobody wrote never is.
+//! always allowed; a value nobody wrote never is, neither in a copy nor in what a client was shown.
 //!
 //! The summary sorts the elements of sets as Jepsen does: *stable* (acknowledged, in every final
-//! read), *stale* (of those, missed for a while by a read that began after the acknowledgement),
-//! *lost*, *recovered* (never acknowledged, present), *never read* (never acknowledged, absent).
+//! read that began later), *stale* (of those, missed for a while by a read that began after the
+//! acknowledgement), *lost*, *recovered* (never acknowledged, present), *never read* (never
+//! acknowledged, absent).
 //!
 //! Source: Jepsen's `set-full` checker.
 //! Departure: an element that was read but never acknowledged is not held against the store.
@@ -21,7 +22,7 @@ use crate::event::Function;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
-use crate::model::Call;
+use crate::model::{Call, is_set};
 use crate::operation::Operation;
 use crate::replica::Replicas;
 use crate::source::Sources;
@@ -30,12 +31,20 @@ use crate::tally::{Judgement, Tally};
 /// Judges whether acknowledged writes survived.
 pub struct LostWrites {
     keyspace: Keyspace,
+    replicas: Option<usize>,
 }
 
 impl LostWrites {
-    /// Judges the keys of `keyspace`, registers and sets alike.
+    /// Judges the keys of `keyspace`, registers and sets alike: every node asked must answer, or say
+    /// that it is no replica.
     pub fn new(keyspace: impl Into<Keyspace>) -> LostWrites {
-        LostWrites { keyspace: keyspace.into() }
+        LostWrites { keyspace: keyspace.into(), replicas: None }
+    }
+
+    /// Each key has this many copies: with fewer answers, a write may be lost where nobody looked.
+    #[must_use]
+    pub fn with_replicas(self, replicas: usize) -> LostWrites {
+        LostWrites { replicas: Some(replicas), ..self }
     }
 }
 
@@ -50,11 +59,14 @@ impl Checker for LostWrites {
         for (key, operations) in self.keyspace.by_key(history) {
             let replicas = Replicas::of(&operations);
             let updates = operations.iter().filter(|operation| operation.is_update()).count();
-            if updates == 0 && !replicas.were_asked() {
+            let judgement = self.judge(&operations, &replicas);
+            let is_broken = matches!(judgement, Judgement::Broken(_));
+            if updates == 0 && !replicas.were_asked() && !is_broken {
                 continue;
             }
-            judged.push((key.to_owned(), updates, judge(&operations, &replicas)));
-            if is_set(&operations) && !replicas.copies.is_empty() {
+            judged.push((key.to_owned(), updates, judgement));
+            let is_known = Call::unknown(&operations).is_none();
+            if is_set(&operations) && is_known && !replicas.copies.is_empty() {
                 classes.count(&operations, &replicas);
             }
         }
@@ -67,36 +79,38 @@ impl Checker for LostWrites {
     }
 }
 
-fn is_set(operations: &[&Operation]) -> bool {
-    operations.iter().any(|operation| operation.f == Function::Add)
+impl LostWrites {
+    fn judge(&self, operations: &[&Operation], replicas: &Replicas<'_>) -> Judgement {
+        if let Some(why) = Call::unknown(operations) {
+            return Judgement::Open(why);
+        }
+        let anomalies = anomalies(operations, replicas);
+        if !anomalies.is_empty() {
+            return Judgement::Broken(anomalies);
+        }
+        replicas.lack(self.replicas).map_or(Judgement::Kept, Judgement::Open)
+    }
 }
 
-fn judge(operations: &[&Operation], replicas: &Replicas<'_>) -> Judgement {
-    if let Some(why) = Call::unknown(operations) {
-        return Judgement::Open(why);
-    }
-    let sources = Sources::of(operations);
-    // One anomaly of each name for a key: the first copy that shows it.
-    let mut anomalies = BTreeMap::<String, Anomaly>::new();
+/// One anomaly of each name: the first read to show it, those of clients before those of replicas.
+fn anomalies(operations: &[&Operation], replicas: &Replicas<'_>) -> Vec<Anomaly> {
+    let (sources, is_set) = (Sources::of(operations), is_set(operations));
+    let clients = operations.iter().filter(|operation| operation.f == Function::Read);
+    let mut found: Vec<Anomaly> = sources.first_fault(clients).into_iter().collect();
     for copy in &replicas.copies {
         let unsourced = sources.fault_of(copy);
-        let lost = if unsourced.is_some() && !is_set(operations) {
-            None
-        } else if is_set(operations) {
+        let lost = if is_set {
             lost_add(operations, copy, &replicas.copies)
-        } else {
+        } else if unsourced.is_none() {
             lost_write(operations, copy)
+        } else {
+            None
         };
-        for anomaly in unsourced.into_iter().chain(lost) {
-            anomalies.entry(anomaly.name.clone()).or_insert(anomaly);
-        }
+        found.extend(unsourced.into_iter().chain(lost));
     }
-    if !anomalies.is_empty() {
-        return Judgement::Broken(anomalies.into_values().collect());
+    let mut anomalies = BTreeMap::<String, Anomaly>::new();
+    for anomaly in found {
+        anomalies.entry(anomaly.name.clone()).or_insert(anomaly);
     }
-    match (replicas.copies.as_slice(), replicas.silent.as_slice()) {
-        (_, [_, ..]) => Judgement::Open(format!("{} did not answer", replicas.silent.join(" "))),
-        ([], []) => Judgement::Open("no replica was read in the end".to_owned()),
-        _ => Judgement::Kept,
-    }
+    anomalies.into_values().collect()
 }

@@ -2,19 +2,21 @@
 //!
 //! What a keyspace promises whose quorums overlap (R + W > N, strict). Weaker than linearizability:
 //! two reads that run while a write is under way may disagree about it. The summary counts every
-//! stale read and says how late the latest was; the anomalies name one a key, the first.
+//! stale read and says how late the latest was; the anomalies name one a key, the first. A read of what
+//! nobody wrote is neither fresh nor stale, and breaks the promise as well.
 //!
 //! Source: Gifford, "Weighted Voting for Replicated Data", SOSP 1979 (overlapping quorums).
 
 use crate::cluster::{Clusters, begin, end};
 use crate::contradiction::Contradiction;
 use crate::event::Value;
-use crate::finding::{Anomaly, Checker, Finding, Verdict};
+use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
 use crate::model::Call;
 use crate::operation::Operation;
 use crate::prose::{Cast, count, ms};
+use crate::source::Sources;
 use crate::staleness::{Stale, stale_reads};
 use crate::tally::{Judgement, Tally};
 
@@ -45,22 +47,26 @@ impl Checker for StaleReads {
             }
             let unknown = Call::unknown(&operations);
             let found = if unknown.is_none() { stale_reads(&operations) } else { Vec::new() };
-            let judgement = match (unknown, found.first()) {
-                (Some(why), _) => Judgement::Open(why),
-                (None, None) => Judgement::Kept,
-                (None, Some(first)) => Judgement::Broken(vec![explain(first, &operations)]),
-            };
+            let judgement = unknown.map_or_else(|| judge(&operations, &found), Judgement::Open);
             judged.push((key.to_owned(), operations.len(), judgement));
             stale.extend(found);
             reads += here;
         }
         let mut finding =
             Tally::of(judged).finding(self.name(), &self.keyspace, "free of stale reads");
-        if finding.verdict == Verdict::Invalid {
+        if !stale.is_empty() {
             finding.summary = format!("{}; {}", counted(&stale, reads), finding.summary);
         }
         finding
     }
+}
+
+fn judge(operations: &[&Operation], stale: &[Stale<'_>]) -> Judgement {
+    let reads = operations.iter().filter(|operation| !operation.is_update());
+    let unsourced = Sources::of(operations).first_fault(reads);
+    let first = stale.first().map(|first| explain(first, operations));
+    let anomalies: Vec<Anomaly> = unsourced.into_iter().chain(first).collect();
+    if anomalies.is_empty() { Judgement::Kept } else { Judgement::Broken(anomalies) }
 }
 
 /// `2 of 1 000 reads stale, the latest by 31.000 ms`.

@@ -16,6 +16,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 
 pub use call::Call;
+pub(crate) use call::is_set;
 pub use register::Register;
 pub use set::Set;
 

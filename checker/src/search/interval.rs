@@ -25,14 +25,7 @@ impl Interval {
     pub fn of_all<M: Model>(model: &M, operations: &[&Operation]) -> Result<Vec<Interval>, String> {
         let mut intervals = Vec::with_capacity(operations.len());
         for operation in operations {
-            let Some(call) = Call::of(operation)? else { continue };
-            if !model.knows(&call) {
-                return Err(format!(
-                    "line {}: this model has no {} of this shape",
-                    operation.invoked + 1,
-                    operation.f
-                ));
-            }
+            let Some(call) = Call::known_to(model, operation)? else { continue };
             let returned = operation.acknowledged();
             intervals.push(Interval { call, invoked: operation.invoked, returned });
         }
