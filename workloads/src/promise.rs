@@ -46,7 +46,7 @@ impl Promise {
             }
             (Promise::Linearizability, Datatype::Set) => Box::new(Linearizability::set(keyspace)),
             (Promise::StaleReads, _) => Box::new(StaleReads::new(keyspace)),
-            (Promise::LostWrites, _) => Box::new(LostWrites::new(keyspace)),
+            (Promise::LostWrites, _) => Box::new(LostWrites::new(keyspace).with_replicas(replicas)),
             (Promise::Convergence, _) => {
                 Box::new(Convergence::new(keyspace).with_replicas(replicas))
             }
