@@ -4,8 +4,9 @@
 //! moment of showing it. So each read goes to the node itself, and its answer is for that node alone.
 //!
 //! They are ordinary operations in the history, of fresh processes. A node that does not answer is
-//! asked again until the deadline, each attempt recorded: replicas nobody could read were not judged,
-//! which must be said. A refusal is an answer (most often: this node is no replica of the key).
+//! asked again until the deadline, each attempt recorded. Replicas nobody could read were not judged,
+//! which the history itself must say: a read for which there was no connection to the end is recorded
+//! as one that failed. A refusal is an answer (most often: this node is no replica of the key).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use checker::Kind;
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use workloads::{Connector, Invocation};
+use workloads::{Completion, Connector, Invocation};
 
 use crate::recorder::{Recorder, RecorderError};
 use crate::seat::{Node, Seat};
@@ -23,6 +24,8 @@ use crate::worker::{complete, invoked};
 
 /// Connections to each node: enough to hide the round trip, too few to be a load.
 const LANES: u32 = 4;
+/// How a read failed for which there was no connection.
+const UNASKED: &str = "not asked: no connection in time";
 
 /// What final reads need; [`FinalReads::run`] does the rest.
 pub struct FinalReads {
@@ -71,12 +74,18 @@ impl FinalReads {
         Ok(unread)
     }
 
+    /// How many lanes there are, each with a process of its own. As among workers, one whose read ended
+    /// as `info` goes on as a process whose number is greater by this.
+    fn lanes(&self) -> u32 {
+        LANES * self.nodes.len() as u32
+    }
+
     /// Takes reads from the queue until there are none; returns those it could not do.
     async fn lane(
         &self,
         node: Node,
         queue: Queue,
-        process: u32,
+        mut process: u32,
         deadline: Instant,
     ) -> Result<Vec<Unread>, RecorderError> {
         // A lane stops by its deadline alone; the sender only has to outlive it.
@@ -87,14 +96,20 @@ impl FinalReads {
         while let Some(invocation) = take(&queue) {
             let answered = tokio::time::timeout_at(deadline, seat.client(&mut never)).await;
             let in_time = Instant::now() < deadline;
-            let Some((_, client)) = answered.ok().flatten().filter(|_| in_time) else {
+            let client = answered.ok().flatten().filter(|_| in_time).map(|(_, client)| client);
+            let mut event = invoked(process, &name, &invocation);
+            self.recorder.record(&mut event)?;
+            let Some(client) = client else {
+                complete(&mut event, Completion::Fail(UNASKED.to_owned()));
+                self.recorder.record(&mut event)?;
                 unread.push(Unread { node: name.clone(), key: invocation.key });
                 continue;
             };
-            let mut event = invoked(process, &name, &invocation);
-            self.recorder.record(&mut event)?;
             complete(&mut event, client.invoke(&invocation).await);
             self.recorder.record(&mut event)?;
+            if event.kind == Kind::Info {
+                process += self.lanes();
+            }
             if event.kind != Kind::Ok && !client.is_usable() {
                 put_back(&queue, invocation);
             }
@@ -115,8 +130,7 @@ fn put_back(queue: &Queue, invocation: Invocation) {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use checker::{Event, Function, Process, Value};
-    use workloads::Completion;
+    use checker::{Checker, Convergence, Event, Function, History, Process, Value, Verdict};
 
     use super::*;
     use crate::fakes::{Fake, PATIENCE, Tape, ToFake, node};
@@ -200,7 +214,27 @@ mod tests {
         let expected =
             ["register:0", "register:1"].map(|key| Unread { node: "n2".into(), key: key.into() });
         assert_eq!(unread, expected);
-        assert_eq!(completions(&tape.events()), ["n1 register:0 Ok", "n1 register:1 Ok"]);
+        let events = tape.events();
+        let expected =
+            ["n1 register:0 Ok", "n1 register:1 Ok", "n2 register:0 Fail", "n2 register:1 Fail"];
+        assert_eq!(completions(&events), expected);
+        // And so whoever judges the history knows it, though nobody promised how many copies exist.
+        let history = History::from_events(events).unwrap();
+        let judged = Convergence::new("register").check(&history);
+        assert_eq!(judged.verdict, Verdict::Unknown, "{}", judged.summary);
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_read_may_go_on_never_speaks_again() {
+        let asked = AtomicUsize::new(0);
+        let fake = Fake::new(move |_, _| match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => (Completion::Info("who knows".into()), false),
+            _ => ok(),
+        });
+        let tape = Tape::new();
+        assert_eq!(reads(fake, &tape, 1, &[1]).run().await.unwrap(), []);
+        let expected = ["n1 register:0 Info", "n1 register:0 Ok"].map(String::from);
+        assert_eq!(completions(&tape.events()), expected);
     }
 
     #[tokio::test]
