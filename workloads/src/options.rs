@@ -1,5 +1,7 @@
 //! Rules for what may be chosen of a workload, with the words for what is refused.
 
+use crate::promise::Promise;
+
 /// An option that makes no sense: `read-ratio: expected a number from 0 to 1, found 2`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: expected {expected}, found {found}")]
@@ -29,6 +31,11 @@ pub(crate) fn count(option: &'static str, found: u64, most: u64) -> Result<(), O
 pub(crate) fn ratio(option: &'static str, found: f64) -> Result<(), OptionsError> {
     let fits = (0.0..=1.0).contains(&found);
     refuse_unless(fits, option, "a number from 0 to 1", &found.to_string())
+}
+
+/// A workload nobody judges would pass whatever the store does.
+pub(crate) fn checkers(found: &[Promise]) -> Result<(), OptionsError> {
+    refuse_unless(!found.is_empty(), "checkers", "one promise at least", "none")
 }
 
 fn refuse_unless(

@@ -72,7 +72,8 @@ impl RegisterOptions {
         options::count("keys", self.keys, 1_000_000)?;
         options::count("ops-per-key", self.ops_per_key, 1_000_000)?;
         options::count("infos-per-key", self.infos_per_key, 1_000_000)?;
-        options::ratio("read-ratio", self.read_ratio)
+        options::ratio("read-ratio", self.read_ratio)?;
+        options::checkers(&self.checkers)
     }
 }
 

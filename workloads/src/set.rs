@@ -73,7 +73,8 @@ impl SetOptions {
         options::keyspace(&self.keyspace)?;
         options::count("keys", self.keys, 1_000_000)?;
         options::count("ops-per-key", self.ops_per_key, ELEMENTS_MAX)?;
-        options::ratio("read-ratio", self.read_ratio)
+        options::ratio("read-ratio", self.read_ratio)?;
+        options::checkers(&self.checkers)
     }
 }
 

@@ -128,6 +128,8 @@ mod tests {
             "set: { ops-per-key: 1001 }",
             "set: { read-ratio: -0.1 }",
             "set: { keyspace: '' }",
+            "register: { checkers: [] }",
+            "set: { checkers: [] }",
         ] {
             let refused = refusal(&format!("workloads:\n  - {options}\n"));
             assert!(refused.contains(": expected "), "{options}: {refused}");
