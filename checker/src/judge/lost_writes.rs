@@ -98,15 +98,12 @@ fn anomalies(operations: &[&Operation], replicas: &Replicas<'_>) -> Vec<Anomaly>
     let clients = operations.iter().filter(|operation| operation.f == Function::Read);
     let mut found: Vec<Anomaly> = sources.first_fault(clients).into_iter().collect();
     for copy in &replicas.copies {
-        let unsourced = sources.fault_of(copy);
-        let lost = if is_set {
+        found.extend(sources.fault_of(copy));
+        found.extend(if is_set {
             lost_add(operations, copy, &replicas.copies)
-        } else if unsourced.is_none() {
-            lost_write(operations, copy)
         } else {
-            None
-        };
-        found.extend(unsourced.into_iter().chain(lost));
+            lost_write(operations, copy)
+        });
     }
     let mut anomalies = BTreeMap::<String, Anomaly>::new();
     for anomaly in found {
