@@ -119,7 +119,9 @@ fn a_recorded_history_is_judged_and_the_worst_verdict_counts() {
     let code = |arguments: &[&str]| schism(arguments, &histories).status.code();
     assert_eq!(code(&["check", &valid]), Some(0), "{valid}");
     assert_eq!(code(&["check", &invalid]), Some(1), "{invalid}");
-    assert_eq!(code(&["check", &invalid, &valid]), Some(1), "a violation outranks");
+    assert_eq!(code(&["check", "empty.unknown.jsonl"]), Some(2), "nobody judged it");
+    assert_eq!(code(&["check", "register-unknown-function.unknown.jsonl", &valid]), Some(2));
+    assert_eq!(code(&["check", &invalid, "empty.unknown.jsonl"]), Some(1), "a violation outranks");
 }
 
 #[test]

@@ -194,6 +194,13 @@ fn forget(n: usize, invocation: &Invocation, _: &mut Vec<i64>) -> Option<Complet
     (is_read(invocation) && n.is_multiple_of(50)).then_some(Completion::Ok(nothing, None))
 }
 
+/// Every fiftieth read shows what nobody ever wrote, and no other does.
+fn invent(n: usize, invocation: &Invocation, past: &mut Vec<i64>) -> Option<Completion> {
+    let more: Vec<i64> = past.iter().copied().chain([1_000_000]).collect();
+    let invented = shown(invocation, &more);
+    (is_read(invocation) && n.is_multiple_of(50)).then_some(Completion::Ok(invented, None))
+}
+
 /// Every fiftieth update is acknowledged, and dropped.
 fn drop_update(n: usize, invocation: &Invocation, _: &mut Vec<i64>) -> Option<Completion> {
     (is_update(invocation) && n.is_multiple_of(50))
@@ -237,6 +244,17 @@ async fn reads_that_forget_are_stale_and_nothing_is_lost() {
         let verdicts = judge(&spec, forget).await;
         assert_eq!(verdicts["stale-reads"], Verdict::Invalid, "{verdicts:?}");
         assert_eq!(verdicts["lost-writes"], Verdict::Valid, "{verdicts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_wrote_is_found_though_it_is_gone_in_the_end() {
+    for spec in [register(), set()] {
+        let verdicts = judge(&spec, invent).await;
+        for judge in ["stale-reads", "lost-writes"] {
+            assert_eq!(verdicts[judge], Verdict::Invalid, "{verdicts:?}");
+        }
+        assert_eq!(verdicts["convergence"], Verdict::Valid, "{verdicts:?}");
     }
 }
 
