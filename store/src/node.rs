@@ -157,7 +157,7 @@ async fn open(
         (config.data.clone(), Options { sync: config.sync, ..Options::default() });
     let opened = tokio::task::spawn_blocking(move || Durable::open(&path, options)).await;
     let engine = Arc::new(opened.map_err(|_| EngineError::Closed("opening it panicked".into()))??);
-    let life = incarnation::begin(&*engine, &*clock, random).await?;
+    let life = incarnation::begin(&*engine, &*clock, config.sync, random).await?;
     let stats = Arc::new(Stats::default());
     let peers = Peers::dial(config, Timing::default()).expect("the check has seen every name");
     let peers = Arc::new(peers);

@@ -1,22 +1,28 @@
 //! What sets this life of a node apart from all its others.
 //!
 //! The *epoch* is drawn once, when a data directory is made, and kept there: who lost its data is a new
-//! actor, and gives no dot a second time. The *boot* rises with every start: heartbeats and nonces of
-//! this start are unlike those of any before. It is the wall clock where that is ahead of the boot
-//! kept, so that it rises even if the directory was wiped: else the others, remembering a higher
-//! heartbeat, would take the node for dead until it had counted as far again.
+//! actor, and gives no dot a second time. Where writes are synced by the interval, a power loss takes
+//! the last dots back after others have seen them, and who went on counting would give them again, to
+//! other values; so there every start draws an epoch of its own and keeps none. The price is an entry
+//! in the siblings' histories for every start that wrote to them.
+//!
+//! The *boot* rises with every start: heartbeats and nonces of this start are unlike those of any
+//! before. It is the wall clock where that is ahead of the boot kept, so that it rises even if the
+//! directory was wiped; should the clock have gone back too, the others tell the node how far it had
+//! counted, see [`Membership::hear`](crate::membership::Membership::hear).
 
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::config::Sync;
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 
 /// What sets this life of a node apart from all its others.
 pub(super) struct Incarnation {
-    /// Of the data directory.
+    /// Of the data directory, or of this start where dots may be lost with the power.
     pub(super) epoch: u64,
     /// Of this start.
     pub(super) boot: u64,
@@ -26,15 +32,20 @@ pub(super) struct Incarnation {
 pub(super) async fn begin(
     engine: &dyn Engine,
     clock: &dyn Clock,
+    sync: Sync,
     random: &mut ChaCha8Rng,
 ) -> Result<Incarnation, EngineError> {
-    let epoch = load(engine, layout::EPOCH)?.unwrap_or_else(|| random.next_u64());
+    let keeps_dots = sync == Sync::Always;
+    let kept = if keeps_dots { load(engine, layout::EPOCH)? } else { None };
+    let epoch = kept.unwrap_or_else(|| random.next_u64());
     let last = load(engine, layout::BOOT)?.unwrap_or(0);
     let boot = clock.micros().max(last + 1);
     let entry = |name, value: u64| {
         (layout::meta(name), Some(bytes::Bytes::copy_from_slice(&value.to_be_bytes())))
     };
-    let batch = Batch { entries: vec![entry(layout::EPOCH, epoch), entry(layout::BOOT, boot)] };
+    let mut entries = vec![entry(layout::BOOT, boot)];
+    entries.extend(keeps_dots.then(|| entry(layout::EPOCH, epoch)));
+    let batch = Batch { entries };
     let (told, durable) = oneshot::channel();
     engine.write(batch, Box::new(move |result| drop(told.send(result))));
     durable.await.map_err(|_| EngineError::Closed("it ended at once".to_owned()))??;
@@ -48,6 +59,8 @@ fn load(engine: &dyn Engine, name: &str) -> Result<Option<u64>, EngineError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rand::SeedableRng;
 
     use super::*;
@@ -61,22 +74,45 @@ mod tests {
         }
     }
 
+    /// A life on `directory`, which then ends in good order.
+    async fn live(
+        directory: &Path,
+        micros: u64,
+        sync: Sync,
+        random: &mut ChaCha8Rng,
+    ) -> Incarnation {
+        let engine = Durable::open(directory, Options { sync, ..Options::default() }).unwrap();
+        let life = begin(&engine, &Stopped(micros), sync, random).await.unwrap();
+        engine.close().unwrap();
+        life
+    }
+
     #[tokio::test]
     async fn the_epoch_stays_with_the_directory_and_the_boot_always_rises() {
         let directory = tempfile::tempdir().unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut lives = Vec::new();
         for micros in [100, 100, 50] {
-            let engine = Durable::open(directory.path(), Options::default()).unwrap();
-            lives.push(begin(&engine, &Stopped(micros), &mut random).await.unwrap());
-            engine.close().unwrap();
+            lives.push(live(directory.path(), micros, Sync::Always, &mut random).await);
         }
         assert_eq!(lives.iter().map(|life| life.boot).collect::<Vec<_>>(), [100, 101, 102]);
         assert!(lives.iter().all(|life| life.epoch == lives[0].epoch));
         let wiped = tempfile::tempdir().unwrap();
-        let engine = Durable::open(wiped.path(), Options::default()).unwrap();
-        let life = begin(&engine, &Stopped(200), &mut random).await.unwrap();
+        let life = live(wiped.path(), 200, Sync::Always, &mut random).await;
         assert_ne!(life.epoch, lives[0].epoch);
         assert_eq!(life.boot, 200);
+    }
+
+    #[tokio::test]
+    async fn where_dots_may_be_lost_with_the_power_every_start_is_another_actor() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut epochs = Vec::new();
+        let every = Sync::Every(100);
+        for sync in [Sync::Always, every, every, Sync::Always] {
+            epochs.push(live(directory.path(), 100, sync, &mut random).await.epoch);
+        }
+        assert_eq!(epochs[0], epochs[3], "its dots were all synced");
+        assert!(epochs[0] != epochs[1] && epochs[1] != epochs[2] && epochs[0] != epochs[2]);
     }
 }
