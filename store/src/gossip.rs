@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::membership::{Change, Health, Membership};
@@ -116,6 +117,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(TICK);
+    // Who was paused for an hour must not make up for every tick of it.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut exchanges = JoinSet::new();
     loop {
         tokio::select! {
@@ -134,5 +137,36 @@ async fn exchange(view: Arc<View>, peers: Arc<Peers>, node: NodeId) {
     let ask = Ask::Gossip(view.all());
     if let Ok(Answer::Gossip(gossip)) = peers.call(&node, ask, Instant::now() + PATIENCE).await {
         view.hear(&gossip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::peer::Timing;
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_missed_in_a_pause_are_not_made_up_for() {
+        let config = "{cluster: demo, node: n1, data: /nowhere, \
+                      members: [{node: n1, client: '127.0.0.1:1', peer: '127.0.0.1:2'}]}";
+        let peers = Peers::dial(&serde_yaml::from_str(config).unwrap(), Timing::default()).unwrap();
+        let (me, other) = (NodeId::new("n1").unwrap(), NodeId::new("n2").unwrap());
+        let view = Arc::new(View::new(me.clone(), 1, [other]));
+        let random = ChaCha8Rng::seed_from_u64(1);
+        let stop = CancellationToken::new();
+        let gossip = tokio::spawn(run(view.clone(), Arc::new(peers), random, stop.clone()));
+        let beats = || view.look(|membership| membership.digest()[&me].counter);
+        while beats() == 0 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(beats(), 2, "one tick before the pause and one after");
+        stop.cancel();
+        gossip.await.unwrap();
     }
 }

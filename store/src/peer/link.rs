@@ -18,7 +18,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use prost::Message;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{MissedTickBehavior, sleep, timeout, timeout_at};
 
 use super::frame::{Frames, HandshakeError, Hello, greet};
 use super::message::{Answer, Ask, Ping, Request, Response};
@@ -203,6 +203,7 @@ async fn write(
     ping: Duration,
 ) -> Result<&'static str, HandshakeError> {
     let mut tick = tokio::time::interval(ping);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let mut next = tokio::select! {
             asked = asks.recv() => match asked {
@@ -367,5 +368,28 @@ mod tests {
         let answer = link.call(read("k"), soon()).await;
         assert_eq!(answer, Err(CallError::Refused("n1 b\"k\"".into())));
         drop(silent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_missed_in_a_pause_are_not_made_up_for() {
+        let (told, mut sent) = mpsc::unbounded_channel();
+        let sink = Box::pin(futures_util::sink::unfold(told, async |told, frame: Bytes| {
+            told.send(frame).map(|()| told).map_err(std::io::Error::other)
+        }));
+        let (_asks, mut asks) = mpsc::channel(1);
+        let pending = Mutex::new(Pending::new(Instant::now() - Duration::from_secs(3600)));
+        let writer = write(sink, &mut asks, &pending, quick().ping);
+        let after_a_pause = async {
+            sent.recv().await.unwrap();
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            sent.len()
+        };
+        tokio::select! {
+            end = writer => panic!("the writer ended: {end:?}"),
+            pings = after_a_pause => assert_eq!(pings, 1),
+        }
     }
 }
