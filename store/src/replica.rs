@@ -80,10 +80,18 @@ struct Flight {
     record: Record,
 }
 
-/// A write handed over: the record it makes, and word of its durability.
+/// A write handed over: the record it makes, and where word of its durability will come.
 struct Landing {
     record: Record,
-    durable: Option<oneshot::Receiver<Result<(), EngineError>>>,
+    /// `None` if it is durable already.
+    durable: Option<Durability>,
+}
+
+/// Where word of a flight's end will come.
+struct Durability {
+    stored: Bytes,
+    ticket: u64,
+    told: oneshot::Receiver<Result<(), EngineError>>,
 }
 
 impl Replica {
@@ -201,9 +209,11 @@ impl Replica {
         next: impl FnOnce(Option<Record>) -> Result<Record, ReplicaError>,
     ) -> Result<Record, ReplicaError> {
         let Landing { record, durable } = self.hand_over(home, key, next)?;
-        if let Some(durable) = durable {
+        if let Some(Durability { stored, ticket, told }) = durable {
             let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
-            durable.await.map_err(closed)??;
+            let told = told.await.map_err(closed).flatten();
+            // Not in the callback, which a closed engine calls at once, under the lock of the stripe.
+            told.inspect_err(|_| self.shared.remove_flight(&stored, ticket))?;
         }
         Ok(record)
     }
@@ -231,21 +241,23 @@ impl Replica {
         stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
         let encoded = record.encode();
         let step = Step::between(home.tree, key, own.as_ref(), &record, &encoded);
-        let (told, durable) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let durability = Durability { stored: stored.clone(), ticket, told };
         let shared = self.shared.clone();
         let batch = Batch { entries: vec![(stored.clone(), Some(encoded))] };
         // Under the lock, so that the engine gets a key's records in the order they were made.
         self.shared.engine.write(
             batch,
             Box::new(move |result| {
-                // After a failure the engine takes no more writes: what flies then may fly forever.
+                // After a failure the engine takes no more writes, so nobody builds on what fell.
                 if result.is_ok() {
-                    shared.land(&stored, ticket, &step);
+                    shared.note(&step);
+                    shared.remove_flight(&stored, ticket);
                 }
-                let _ = told.send(result);
+                let _ = tell.send(result);
             }),
         );
-        Ok(Landing { record, durable: Some(durable) })
+        Ok(Landing { record, durable: Some(durability) })
     }
 
     /// Reads every record once, to know what the trees and the count must say.
@@ -278,9 +290,8 @@ impl Shared {
         &self.stripes[xxh3_64(stored) as usize % STRIPES]
     }
 
-    /// A write has become durable.
-    fn land(&self, stored: &Bytes, ticket: u64, step: &Step) {
-        self.note(step);
+    /// A write is in flight no more, unless a later one of its key is.
+    fn remove_flight(&self, stored: &Bytes, ticket: u64) {
         let mut stripe = self.stripe(stored).lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(flight) = stripe.entry(stored.clone())
             && flight.get().ticket == ticket

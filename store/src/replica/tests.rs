@@ -1,6 +1,7 @@
 //! Own copies over an engine that calls a write durable only when told to.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::engine::Done;
@@ -10,6 +11,7 @@ use crate::engine::Done;
 struct Slow {
     map: Mutex<BTreeMap<Bytes, Bytes>>,
     waiting: Mutex<Vec<(Batch, Done)>>,
+    is_broken: AtomicBool,
 }
 
 impl Slow {
@@ -32,6 +34,9 @@ impl Engine for Slow {
     }
 
     fn write(&self, batch: Batch, done: Done) {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return done(Err(EngineError::Closed("it broke".to_owned())));
+        }
         self.waiting.lock().unwrap().push((batch, done));
     }
 
@@ -104,6 +109,21 @@ async fn a_write_in_flight_is_joined_with_but_not_read() {
     let values = replica.get(&home, b"k").unwrap().unwrap().values();
     assert_eq!(values, ["a", "b"], "the second writer joined with what flew before it");
     assert!(replica.shared.stripes.iter().all(|stripe| stripe.lock().unwrap().is_empty()));
+}
+
+#[tokio::test]
+async fn what_a_broken_engine_refused_is_not_remembered() {
+    let engine = Arc::new(Slow::default());
+    let replica = open(&engine);
+    engine.is_broken.store(true, Ordering::Relaxed);
+    for name in ["k", "l", "k"] {
+        let home = replica.placement.home(name.as_bytes()).clone();
+        let (key, context) = (Bytes::from(name), Context::default());
+        let refused = replica.update(&home, &key, &context, Some(value("v"))).await;
+        assert!(matches!(refused, Err(ReplicaError::Engine(_))), "{refused:?}");
+    }
+    assert!(replica.shared.stripes.iter().all(|stripe| stripe.lock().unwrap().is_empty()));
+    assert_eq!(replica.live_keys(), 0);
 }
 
 #[tokio::test]
