@@ -17,8 +17,8 @@ use crate::engine::{Batch, Engine, EngineError};
 use crate::gossip::View;
 use crate::hint::{Hint, HintId, HintQueue};
 use crate::layout;
-use crate::peer::Peers;
 use crate::peer::message::{Answer, Ask, ReplicaWrite};
+use crate::peer::{CallError, Peers};
 use crate::ring::NodeId;
 use crate::stats::Stats;
 use crate::version::Record;
@@ -105,6 +105,14 @@ impl Hints {
         }
     }
 
+    fn postpone(&self, owner: &NodeId, id: HintId) {
+        let mut kept = self.lock();
+        if let Some(later) = kept.queue.postpone(owner, id) {
+            let stored = kept.stored.remove(&id).expect("every kept hint lies somewhere");
+            kept.stored.insert(later, stored);
+        }
+    }
+
     fn write(&self, stored: Bytes, value: Option<Bytes>) {
         let told = Box::new(|result: Result<(), EngineError>| {
             if let Err(error) = result {
@@ -182,7 +190,8 @@ pub async fn run(
     }
 }
 
-/// Sends hints of `owner` in order, a window at a time, until none is left or one fails.
+/// Sends hints of `owner` in order, a window at a time, until none is left or one fails. One that was
+/// refused is put off, and the rest wait for the next tick: the owner's disk may be full.
 async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
     loop {
         let round = hints.first(owner);
@@ -197,6 +206,11 @@ async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
         while let Some((id, result)) = sent.next().await {
             match result {
                 Ok(Answer::Done(_)) => hints.acknowledge(owner, id),
+                Err(CallError::Refused(why)) => {
+                    tracing::warn!("{owner} refused a hint: {why}");
+                    hints.postpone(owner, id);
+                    return;
+                }
                 Ok(other) => {
                     tracing::warn!("{owner} answered a hint with {other:?}");
                     return;
@@ -274,11 +288,12 @@ mod tests {
         assert!(engine.is_empty());
     }
 
-    /// An owner that says no until it is willing, and remembers what it was sent.
+    /// An owner that says no until it is willing, and never takes the key `poison`. Remembers what it
+    /// took.
     #[derive(Default)]
     struct Owner {
         is_willing: AtomicBool,
-        sent: Mutex<Vec<Bytes>>,
+        taken: Mutex<Vec<Bytes>>,
     }
 
     impl Handler for Owner {
@@ -288,22 +303,16 @@ mod tests {
 
         async fn handle(&self, _: &str, ask: Ask) -> Answer {
             let Ask::Write(write) = ask else { return Answer::refused("ERR only hints") };
-            if !self.is_willing.load(Ordering::Relaxed) {
+            if !self.is_willing.load(Ordering::Relaxed) || write.key == "poison" {
                 return Answer::refused("ERR the disk is full");
             }
-            self.sent.lock().unwrap().push(write.key);
+            self.taken.lock().unwrap().push(write.key);
             Answer::Done(Done {})
         }
     }
 
-    #[tokio::test]
-    async fn a_hint_is_dropped_only_after_its_owner_has_acked() {
-        let directory = tempfile::tempdir().unwrap();
-        let engine = Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
-        let hints = open(&engine, 1 << 20);
-        for key in ["c", "a", "b"] {
-            hints.take(&owner(), &Bytes::from(key), &record(1));
-        }
+    /// An owner at the other end of a connection.
+    async fn reach_owner() -> (Arc<Owner>, Peers) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = format!(
             "{{cluster: demo, node: n1, data: /nowhere, members: [\
@@ -321,15 +330,50 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), connected).await.expect("connected in 10 s");
+        (far, peers)
+    }
 
+    #[tokio::test]
+    async fn a_hint_is_dropped_only_after_its_owner_has_acked() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
+        let hints = open(&engine, 1 << 20);
+        hints.take(&owner(), &Bytes::from("a"), &record(1));
+        let (far, peers) = reach_owner().await;
         replay(&hints, &peers, &owner()).await;
-        assert_eq!(hints.pending(), 3, "the owner said no");
+        assert_eq!(hints.pending(), 1, "the owner said no");
         far.is_willing.store(true, Ordering::Relaxed);
+        for key in ["c", "b"] {
+            hints.take(&owner(), &Bytes::from(key), &record(1));
+        }
         replay(&hints, &peers, &owner()).await;
         assert_eq!(hints.pending(), 0);
-        assert_eq!(*far.sent.lock().unwrap(), ["c", "a", "b"], "in the order they were taken");
+        assert_eq!(*far.taken.lock().unwrap(), ["a", "c", "b"], "in the order they were taken");
         engine.close().unwrap();
         assert!(engine.scan(b"h", 1).unwrap().is_empty(), "and none on disk");
+    }
+
+    #[tokio::test]
+    async fn a_hint_its_owner_never_takes_does_not_hold_up_those_behind_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Durable::open(directory.path(), Options::default()).unwrap());
+        let hints = open(&engine, 1 << 20);
+        for key in ["poison", "a", "b"] {
+            hints.take(&owner(), &Bytes::from(key), &record(1));
+        }
+        let (far, peers) = reach_owner().await;
+        far.is_willing.store(true, Ordering::Relaxed);
+        for _ in 0..3 {
+            replay(&hints, &peers, &owner()).await;
+        }
+        assert_eq!(keys(&hints), ["poison"]);
+        hints.take(&owner(), &Bytes::from("c"), &record(1));
+        for _ in 0..2 {
+            replay(&hints, &peers, &owner()).await;
+        }
+        assert_eq!(keys(&hints), ["poison"], "it is kept, also on disk");
+        engine.close().unwrap();
+        assert_eq!(engine.scan(b"h", 9).unwrap().len(), 1);
     }
 
     #[test]

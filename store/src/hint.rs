@@ -2,12 +2,13 @@
 //!
 //! A coordinator that could not reach a primary takes a [`Hint`]. Once the owner is up, its hints are
 //! replayed in the order they were taken, and each is dropped only when the owner has acknowledged
-//! it: a hint sent is not yet a hint held. Replays may repeat, for records join.
+//! it: a hint sent is not yet a hint held. One that the owner refuses goes to the end of the line, for
+//! it may refuse it for ever. Replays may repeat and overtake each other, for records join.
 //!
 //! The queue is bounded in bytes. A hint that does not fit is dropped and counted: an outage under
 //! load must not fill this node's memory, and anti-entropy still finds what is missing.
 //!
-//! Invariants: hints never count toward a strict quorum; per owner, first taken is first replayed.
+//! Invariants: hints never count toward a strict quorum; per owner, first taken is first sent.
 //! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.6.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -86,6 +87,18 @@ impl HintQueue {
         true
     }
 
+    /// The owner has refused this hint: it goes behind its others, lest they wait for what the owner
+    /// may never take. *Returns* its new name, if it was kept.
+    pub fn postpone(&mut self, owner: &NodeId, id: HintId) -> Option<HintId> {
+        let queue = self.owners.get_mut(owner)?;
+        let at = queue.binary_search_by_key(&id, |kept| kept.id).ok()?;
+        let refused = queue.remove(at).expect("the search found it there");
+        let id = HintId(self.next);
+        self.next += 1;
+        queue.push_back(Kept { id, ..refused });
+        Some(id)
+    }
+
     /// Nodes for whom hints are kept, ascending.
     pub fn owners(&self) -> impl Iterator<Item = &NodeId> {
         self.owners.keys()
@@ -154,6 +167,19 @@ mod tests {
         assert!(!queue.acknowledge(&node("n2"), second));
         assert!(queue.acknowledge(&node("n2"), first));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_hint_that_is_refused_goes_behind_the_others() {
+        let mut queue = HintQueue::new(10_000);
+        let ids = [1, 2, 3].map(|counter| queue.take(hint("n2", counter)).unwrap());
+        let bytes = queue.bytes();
+        let postponed = queue.postpone(&node("n2"), ids[0]).unwrap();
+        assert_eq!(keys(&queue, "n2"), ["k2", "k3", "k1"]);
+        assert_eq!((queue.len(), queue.bytes()), (3, bytes), "it is kept");
+        assert_eq!(queue.postpone(&node("n2"), ids[0]), None, "its name has changed");
+        assert!(queue.acknowledge(&node("n2"), postponed));
+        assert_eq!(keys(&queue, "n2"), ["k2", "k3"]);
     }
 
     #[test]
