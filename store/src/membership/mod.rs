@@ -116,10 +116,16 @@ impl Membership {
         self.judge()
     }
 
-    /// Takes in rumours; those older than what is known here, of ourselves or of strangers are
-    /// ignored.
+    /// Takes in rumours; those older than what is known here or of strangers are ignored.
+    ///
+    /// A later heartbeat of ourselves than we remember is from a life before we lost our disk, under a
+    /// clock that has been set back since. We count on from there: else the others would take our
+    /// heartbeats for old news, and us for dead, until the clock has caught up.
     pub fn hear(&mut self, rumours: impl IntoIterator<Item = Rumour>, now_ms: u64) -> Vec<Change> {
         for rumour in rumours {
+            if rumour.node == self.me {
+                self.own.heartbeat = self.own.heartbeat.max(rumour.heartbeat);
+            }
             if let Some(peer) = self.others.get_mut(&rumour.node)
                 && rumour.heartbeat > peer.rumour.heartbeat
             {

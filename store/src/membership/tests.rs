@@ -207,13 +207,29 @@ fn a_rumour_older_than_what_is_known_is_ignored() {
 }
 
 #[test]
-fn rumours_of_ourselves_and_of_strangers_change_nothing() {
+fn old_rumours_of_ourselves_and_any_of_strangers_change_nothing() {
     let mut a = observer();
+    a.tick(100);
     let before = a.digest();
-    let changes = a.hear([rumour("a", 9, 9, &[]), rumour("z", 1, 1, &[("b", 9), ("c", 9)])], 0);
+    let changes = a.hear([rumour("a", 1, 0, &[]), rumour("z", 1, 1, &[("b", 9), ("c", 9)])], 0);
     assert_eq!((changes, a.digest()), (vec![], before));
     assert_eq!(a.health(&node("z")), None);
     assert_eq!(a.health(&node("a")), Some(Health::Up));
+}
+
+#[test]
+fn a_node_whose_boot_went_back_with_its_clock_is_up_again() {
+    let mut cluster = Cluster::new(&["a", "b", "c"]);
+    (0..10).for_each(|_| cluster.round());
+    cluster.nodes.remove(&node("c"));
+    (0..10).for_each(|_| cluster.round());
+    assert_eq!(cluster.nodes[&node("a")].health(&node("c")), Some(Health::Down));
+    cluster.epoch = 0;
+    cluster.start(&node("c"));
+    (0..3).for_each(|_| cluster.round());
+    for name in ["a", "b"] {
+        assert_eq!(cluster.nodes[&node(name)].health(&node("c")), Some(Health::Up), "for {name}");
+    }
 }
 
 #[test]
