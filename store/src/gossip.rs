@@ -161,7 +161,7 @@ mod tests {
         while beats() == 0 {
             tokio::task::yield_now().await;
         }
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }

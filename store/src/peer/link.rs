@@ -377,11 +377,12 @@ mod tests {
             told.send(frame).map(|()| told).map_err(std::io::Error::other)
         }));
         let (_asks, mut asks) = mpsc::channel(1);
-        let pending = Mutex::new(Pending::new(Instant::now() - Duration::from_secs(3600)));
+        let pending =
+            Mutex::new(Pending::new(Instant::now().checked_sub(Duration::from_secs(1)).unwrap()));
         let writer = write(sink, &mut asks, &pending, quick().ping);
         let after_a_pause = async {
             sent.recv().await.unwrap();
-            tokio::time::advance(Duration::from_secs(3600)).await;
+            tokio::time::advance(Duration::from_hours(1)).await;
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
             }
