@@ -18,7 +18,7 @@
 //! | `PING ECHO HELLO SELECT INFO DBSIZE CONFIG COMMAND CLIENT QUIT` | as Redis does |
 //!
 //! `r` and `w` are a number from 1, or `ONE`, `QUORUM`, `ALL`.
-//! A context is printable text, opaque to clients. An error begins with one word that says what may
+//! A context is printable text, opaque to clients, and good for the key it was read from. An error begins with one word that says what may
 //! have happened:
 //!
 //! | first word | meaning |

@@ -137,7 +137,7 @@ impl Coordinator {
         let target = self.target(key);
         let r = level(change.r, target.home.settings.r, &target.home)?;
         let w = level(change.w, target.home.settings.w, &target.home)?;
-        let context = parse(&change.context)?;
+        let context = parse(&change.context, &target.key)?;
         self.stats.writes.add();
         let wrote = match target.home.settings.policy {
             Policy::Siblings => self.write_siblings(&target, &change, context, w).await,
@@ -157,7 +157,7 @@ impl Coordinator {
             return Ok(false);
         }
         let context = match &record {
-            Record::Siblings(siblings) => siblings.context().to_text().into(),
+            Record::Siblings(siblings) => siblings.context().to_text(&key).into(),
             Record::Register { .. } | Record::Lww { .. } => Bytes::new(),
         };
         self.write(key, Change { context, ..Change::default() }).await?;
@@ -199,9 +199,9 @@ fn level(asked: Option<Level>, usual: usize, home: &Home) -> Result<usize, Failu
     })
 }
 
-fn parse(context: &[u8]) -> Result<Context, Failure> {
+fn parse(context: &[u8], key: &[u8]) -> Result<Context, Failure> {
     if context.is_empty() {
         return Ok(Context::default());
     }
-    Context::from_text(context).map_err(|error| Failure::Refused(error.to_string()))
+    Context::from_text(context, key).map_err(|error| Failure::Refused(error.to_string()))
 }

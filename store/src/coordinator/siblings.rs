@@ -42,7 +42,7 @@ impl Coordinator {
         let mut target = self.target(update.key);
         let left = std::time::Duration::from_millis(update.left_ms);
         target.deadline = target.deadline.min(Instant::now() + left);
-        let context = parse(&update.context)?;
+        let context = parse(&update.context, &target.key)?;
         self.update_here(&target, context, update.value, update.w as usize).await
     }
 
@@ -87,7 +87,7 @@ impl Coordinator {
         for node in primaries {
             let ask = Ask::Update(update(target, change, w));
             let error = match self.peers.call(node, ask, target.deadline).await {
-                Ok(Answer::Updated(Updated { context })) => return parse(&context),
+                Ok(Answer::Updated(Updated { context })) => return parse(&context, &target.key),
                 Ok(_) => CallError::Confused,
                 Err(CallError::Refused(text)) => return Err(Failure::Relayed(text)),
                 Err(error) => error,

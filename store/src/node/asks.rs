@@ -6,7 +6,9 @@ use crate::anti_entropy::AntiEntropy;
 use crate::coordinator::Coordinator;
 use crate::peer::Handler;
 use crate::peer::frame::Hello;
-use crate::peer::message::{Answer, Ask, Done, OwnCopy, ReplicaRead, ReplicaWrite, Updated};
+use crate::peer::message::{
+    Answer, Ask, Done, OwnCopy, ReplicaRead, ReplicaUpdate, ReplicaWrite, Updated,
+};
 use crate::ring::NodeId;
 use crate::version::Record;
 
@@ -31,10 +33,7 @@ impl Handler for Asks {
             Ask::Write(write) => self.write(write).await,
             Ask::Update(update) => match self.refusal(&update.key) {
                 Some(refusal) => refusal,
-                None => match self.coordinator.serve_update(update).await {
-                    Ok(context) => Answer::Updated(Updated { context: context.to_text().into() }),
-                    Err(failure) => Answer::refused(failure.to_string()),
-                },
+                None => self.update(update).await,
             },
             Ask::Gossip(gossip) => Answer::Gossip(self.coordinator.view.answer(&gossip)),
             Ask::Roots(_) => Answer::Roots(self.anti_entropy.roots(&from)),
@@ -75,6 +74,14 @@ impl Asks {
         match self.coordinator.replica.join(home, &write.key, record).await {
             Ok(()) => Answer::Done(Done {}),
             Err(error) => Answer::refused(error.to_string()),
+        }
+    }
+
+    async fn update(&self, update: ReplicaUpdate) -> Answer {
+        let key = update.key.clone();
+        match self.coordinator.serve_update(update).await {
+            Ok(context) => Answer::Updated(Updated { context: context.to_text(&key).into() }),
+            Err(failure) => Answer::refused(failure.to_string()),
         }
     }
 

@@ -48,7 +48,8 @@ impl Front {
             Command::KvPut { key, value, context, r, w } => {
                 let context = context.unwrap_or_default();
                 let change = Change { value, context, r, w };
-                text(self.coordinator.write(key, change).await?.to_text())
+                let context = self.coordinator.write(key.clone(), change).await?;
+                text(context.to_text(&key))
             }
             Command::KvReplica { key } => {
                 let own = self.coordinator.own_copy(&key)?;
@@ -112,9 +113,9 @@ impl Front {
     }
 
     async fn kv_get(&self, key: Bytes, r: Option<Level>) -> Result<Reply, Failure> {
-        let record = self.coordinator.read(key, r).await?;
+        let record = self.coordinator.read(key.clone(), r).await?;
         let context = record.as_ref().map(Record::context).unwrap_or_default();
-        Ok(Reply::Array(vec![text(context.to_text()), values(record.as_ref())]))
+        Ok(Reply::Array(vec![text(context.to_text(&key)), values(record.as_ref())]))
     }
 
     fn roots(&self) -> Reply {

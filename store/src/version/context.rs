@@ -1,9 +1,9 @@
 //! The past a client has read, in its hands as opaque text until it writes.
 //!
 //! The text is lower-case hexadecimal of the bytes drawn in [`super::format`]: a version, the
-//! vector, and a CRC-32 of both. The checksum guards against text cut short, mangled by a shell or
-//! taken from elsewhere, which would silently remove siblings the client never saw. It is no
-//! signature: a client that forges a context harms only keys it may write anyway.
+//! vector, and a CRC-32 of the key and both. The checksum guards against text cut short, mangled by a
+//! shell or read from another key, which would silently remove siblings the client never saw: dots are
+//! counted key by key, so another key's context seems to know many of this one's. It is no signature: a client that forges a context harms only keys it may write anyway.
 
 use super::dot::Actor;
 use super::format::{self, DecodeError};
@@ -19,19 +19,19 @@ impl Context {
         &self.0
     }
 
-    /// The context as printable text, for a client to hand back.
-    pub fn to_text(&self) -> String {
+    /// The context as printable text, for a client to hand back with a write to the same `key`.
+    pub fn to_text(&self, key: &[u8]) -> String {
         use std::fmt::Write as _;
-        format::encode_context(self).iter().fold(String::new(), |mut text, byte| {
+        format::encode_context(self, key).iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("a string takes all that is written to it");
             text
         })
     }
 
-    /// The context that `text` was made from.
-    pub fn from_text(text: &[u8]) -> Result<Context, ContextError> {
+    /// The context of `key` that `text` was made from.
+    pub fn from_text(text: &[u8], key: &[u8]) -> Result<Context, ContextError> {
         let bytes = unhex(text).ok_or(ContextError::NotHex)?;
-        format::decode_context(&bytes).map_err(ContextError::Damaged)
+        format::decode_context(&bytes, key).map_err(ContextError::Damaged)
     }
 }
 
@@ -59,7 +59,7 @@ pub enum ContextError {
     #[error("the context is not hexadecimal text as a read returned it")]
     NotHex,
     /// The bytes behind the text are not what was given out.
-    #[error("the context is damaged: {0}")]
+    #[error("the context is damaged, or of another key: {0}")]
     Damaged(#[source] DecodeError),
 }
 
@@ -77,28 +77,40 @@ mod tests {
     #[test]
     fn a_context_survives_the_clients_hands() {
         for context in [context(), Context::default()] {
-            assert_eq!(Context::from_text(context.to_text().as_bytes()), Ok(context));
+            assert_eq!(Context::from_text(context.to_text(b"k").as_bytes(), b"k"), Ok(context));
         }
     }
 
     #[test]
     fn a_context_with_any_digit_changed_or_missing_is_refused() {
-        let text = context().to_text().into_bytes();
+        let text = context().to_text(b"k").into_bytes();
         for at in 0..text.len() {
             let mut changed = text.clone();
             changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
-            assert!(Context::from_text(&changed).is_err(), "taken with digit {at} changed");
-            assert!(Context::from_text(&text[..at]).is_err(), "taken when cut at {at}");
+            assert!(Context::from_text(&changed, b"k").is_err(), "taken with digit {at} changed");
+            assert!(Context::from_text(&text[..at], b"k").is_err(), "taken when cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_context_of_another_key_is_refused() {
+        let text = context().to_text(b"k");
+        for other in ["l", "", "kk"] {
+            assert!(
+                Context::from_text(text.as_bytes(), other.as_bytes()).is_err(),
+                "for {other:?}"
+            );
         }
     }
 
     #[test]
     fn a_refused_context_says_why() {
-        let why = |text: &str| Context::from_text(text.as_bytes()).unwrap_err().to_string();
+        let why = |text: &str| Context::from_text(text.as_bytes(), b"k").unwrap_err().to_string();
         assert_eq!(why("hello"), "the context is not hexadecimal text as a read returned it");
-        assert_eq!(why(""), "the context is damaged: it ends too early");
-        let mut text = context().to_text();
+        assert_eq!(why(""), "the context is damaged, or of another key: it ends too early");
+        let mut text = context().to_text(b"k");
         text.replace_range(4..6, "ff");
-        assert_eq!(why(&text), "the context is damaged: its checksum does not match");
+        let damaged = "the context is damaged, or of another key: its checksum does not match";
+        assert_eq!(why(&text), damaged);
     }
 }

@@ -16,7 +16,7 @@
 //!           4 bytes  entries, then for each, ascending by actor:
 //!           actor    node, epoch 8
 //!           8 bytes  counter, 1 to 2^48
-//!           4 bytes  CRC-32 (IEEE) of all bytes before it
+//!           4 bytes  CRC-32 (IEEE) of the key and all bytes before it
 //!
 //! nonce     8 bytes  epoch; 8 bytes sequence
 //! node      1 byte   length, 1 to 64; so many bytes of name
@@ -116,21 +116,21 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
     Ok(record)
 }
 
-pub(super) fn encode_context(context: &Context) -> Vec<u8> {
+pub(super) fn encode_context(context: &Context, key: &[u8]) -> Vec<u8> {
     let mut out = vec![FORMAT];
     out.put_u32_le(context.vector().iter().len() as u32);
     for (actor, counter) in context.vector().iter() {
         put_actor(&mut out, actor);
         out.put_u64_le(counter);
     }
-    let checksum = crc32fast::hash(&out);
+    let checksum = context_checksum(key, &out);
     out.put_u32_le(checksum);
     out
 }
 
-pub(super) fn decode_context(bytes: &[u8]) -> Result<Context, DecodeError> {
+pub(super) fn decode_context(bytes: &[u8], key: &[u8]) -> Result<Context, DecodeError> {
     let (body, checksum) = bytes.split_last_chunk().ok_or(DecodeError::Short)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+    if context_checksum(key, body) != u32::from_le_bytes(*checksum) {
         return Err(DecodeError::Checksum);
     }
     let mut reader = Reader(body);
@@ -138,6 +138,13 @@ pub(super) fn decode_context(bytes: &[u8]) -> Result<Context, DecodeError> {
     let entries = reader.by_actor(|reader| reader.counter(CONTEXT_COUNTER_MAX))?;
     reader.end()?;
     Ok(entries.into_iter().collect())
+}
+
+fn context_checksum(key: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(body);
+    hasher.finalize()
 }
 
 fn put_node(out: &mut impl BufMut, node: &NodeId) {

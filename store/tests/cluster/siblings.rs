@@ -2,7 +2,7 @@
 
 use store::resp::Reply;
 
-use super::fleet::{Fleet, MAJORITIES, text, version_and_values};
+use super::fleet::{Fleet, MAJORITIES, assert_error, text, version_and_values};
 
 #[tokio::test]
 async fn two_concurrent_writers_both_survive_until_a_client_merges_them() {
@@ -49,6 +49,20 @@ async fn no_add_of_many_concurrent_clients_is_lost() {
     let set: std::collections::BTreeSet<&str> =
         siblings.iter().flat_map(|sibling| sibling.split(',')).collect();
     assert_eq!(set.len(), 100, "{set:?}");
+}
+
+#[tokio::test]
+async fn a_context_of_another_key_removes_nothing() {
+    let fleet = Fleet::start(3, MAJORITIES).await;
+    for value in ["1", "2", "3"] {
+        fleet.ask(1, &["KV.PUT", "s:busy", value]).await;
+    }
+    let (context, _) = version_and_values(fleet.ask(1, &["KV.GET", "s:busy"]).await);
+    fleet.ask(1, &["KV.PUT", "s:k", "unseen"]).await;
+    let reply = fleet.ask(1, &["KV.PUT", "s:k", "v", "CONTEXT", &context]).await;
+    assert_error(&reply, "ERR the context is damaged, or of another key");
+    let (_, values) = version_and_values(fleet.ask(1, &["KV.GET", "s:k"]).await);
+    assert_eq!(values, ["unseen"]);
 }
 
 #[tokio::test]
