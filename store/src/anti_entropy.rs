@@ -202,7 +202,13 @@ impl AntiEntropy {
                 .map(|(key, held)| self.mend_key(other, key, held))
                 .buffer_unordered(WINDOW);
             while let Some(result) = mended.next().await {
-                result?;
+                match result {
+                    // The other side may never take this key; it must not hold up those behind it.
+                    Err(ExchangeError::Call(CallError::Refused(why))) => {
+                        tracing::warn!("{other} refused its part in the exchange of a key: {why}");
+                    }
+                    result => result?,
+                }
             }
             if last.is_none() {
                 return Ok(());

@@ -45,8 +45,9 @@ use crate::stats::Stats;
 use crate::version::Actor;
 use crate::{gossip, handoff};
 
-/// The longest record a sibling update may make, in bytes; a frame holds several.
-const RECORD_BYTES: usize = 4 << 20;
+/// The longest record a sibling update may make, in bytes. Replicas cut off from each other may each
+/// make one, and their join must still fit into a frame: of 16 MiB, so for up to 15 of them.
+const RECORD_BYTES: usize = 1 << 20;
 /// How long work begun for clients may go on after the last of them has left.
 const LATE: Duration = Duration::from_secs(3);
 
