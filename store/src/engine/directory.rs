@@ -9,6 +9,7 @@
 //! Source: Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::EngineError;
@@ -32,7 +33,7 @@ pub(super) struct Listing {
 impl Directory {
     /// Makes the directory if it is absent, and locks it.
     pub(super) fn open(path: &Path) -> Result<Directory, EngineError> {
-        fs::create_dir_all(path).map_err(EngineError::io("create", path))?;
+        make(path)?;
         let lock_path = path.join("LOCK");
         let lock = File::create(&lock_path).map_err(EngineError::io("create", &lock_path))?;
         match lock.try_lock() {
@@ -90,8 +91,7 @@ impl Directory {
 
     /// Makes names made and removed so far last.
     pub(super) fn sync(&self) -> Result<(), EngineError> {
-        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
-        synced.map_err(EngineError::io("sync", &self.path))
+        sync(&self.path)
     }
 }
 
@@ -103,6 +103,28 @@ impl Drop for Directory {
             tracing::warn!(path = %self.path.display(), %error, "failed to unlock");
         }
     }
+}
+
+/// Makes a directory that lasts, and those above it: a name is there for good only once the directory
+/// that holds it is synced.
+fn make(path: &Path) -> Result<(), EngineError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    make(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => {
+            Err(EngineError::io("create", path)(error))
+        }
+        _ => sync(above),
+    }
+}
+
+fn sync(directory: &Path) -> Result<(), EngineError> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(EngineError::io("sync", directory))
 }
 
 /// Removes a file that no manifest names; should a crash bring it back, the next start removes it.
