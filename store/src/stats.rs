@@ -39,7 +39,7 @@ pub struct Stats {
     pub hints_taken: Counter,
     /// Hints acknowledged by their owner.
     pub hints_replayed: Counter,
-    /// Hints not taken, for lack of room or of a disk.
+    /// Hints not taken, for lack of room.
     pub hints_dropped: Counter,
     /// Exchanges of Merkle trees finished.
     pub exchanges: Counter,
