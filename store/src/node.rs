@@ -127,7 +127,7 @@ impl Node {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), EngineError> {
         let Node { name, coordinator, front, engine, clients, mut loops, stop } = self;
-        serve(clients, front, server::Limits::default(), shutdown).await;
+        serve(clients, front, server::Limits::with_room(), shutdown).await;
         coordinator.late.close();
         if tokio::time::timeout(LATE, coordinator.late.wait()).await.is_err() {
             tracing::warn!(node = name, "closing with writes still under way");

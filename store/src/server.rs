@@ -22,6 +22,7 @@ use crate::command::Command;
 use crate::resp::{self, Protocol, Reply};
 
 mod connection;
+mod room;
 mod session;
 
 use connection::Connection;

@@ -37,7 +37,7 @@ impl Info {
             ("databases", "1".to_owned()),
             ("deadline-ms", config.limits.deadline_ms.to_string()),
             ("dir", config.data.display().to_string()),
-            ("maxclients", server::Limits::default().connections.to_string()),
+            ("maxclients", server::Limits::with_room().connections.to_string()),
             ("maxmemory", "0".to_owned()),
             ("pair-bytes", config.limits.pair_bytes.to_string()),
             ("save", String::new()),
@@ -82,7 +82,7 @@ impl Info {
     fn sections(&self) -> [(&'static str, Fields); 6] {
         [
             ("Server", self.server()),
-            ("Clients", vec![("maxclients", server::Limits::default().connections.to_string())]),
+            ("Clients", vec![("maxclients", server::Limits::with_room().connections.to_string())]),
             ("Persistence", self.persistence()),
             ("Stats", self.stats()),
             ("Replication", self.replication()),
