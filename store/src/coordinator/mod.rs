@@ -205,3 +205,6 @@ fn parse(context: &[u8], key: &[u8]) -> Result<Context, Failure> {
     }
     Context::from_text(context, key).map_err(|error| Failure::Refused(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use store::resp::Reply;
 
-use super::fleet::{Fleet, MAJORITIES, bulk, version_and_values};
+use super::fleet::{Fleet, MAJORITIES, assert_error, bulk, eventually, version_and_values};
 
 const KEYS: [&str; 6] = ["r:1", "r:2", "s:1", "s:2", "l:1", "l:2"];
 
@@ -25,6 +25,42 @@ async fn hints_are_brought_to_their_owner_when_it_returns() {
         assert_eq!(own_values(&fleet, 3, key).await, ["v"], "{key}");
     }
     fleet.until_equal(&[1, 2, 3]).await;
+}
+
+#[tokio::test]
+async fn who_missed_a_write_that_failed_has_a_hint_too() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    fleet.stop(2).await;
+    fleet.stop(3).await;
+    assert_error(&fleet.ask(1, &["SET", "l:1", "v"]).await, "UNCERTAIN");
+    fleet.until_info(1, "hints_pending", "2").await;
+    fleet.begin(2).await;
+    fleet.begin(3).await;
+    fleet.until_info(1, "hints_replayed", "2").await;
+    for node in [2, 3] {
+        assert_eq!(own_values(&fleet, node, "l:1").await, ["v"], "n{node}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_mends_the_replica_it_found_behind() {
+    let lines = format!("{MAJORITIES}\nlimits: {{ hint-bytes: 0 }}");
+    let mut fleet = Fleet::start(3, &lines).await;
+    // Anti-entropy may be there first; then another key is tried.
+    let mut key = 0;
+    eventually("a read repair", async || {
+        key += 1;
+        let key = format!("l:{key}");
+        fleet.stop(3).await;
+        assert_eq!(fleet.ask(1, &["SET", &key, "v"]).await, Reply::OK);
+        fleet.begin(3).await;
+        fleet.until_info(1, "nodes_connected", "2").await;
+        assert_eq!(fleet.ask(1, &["GET", &key]).await, bulk("v"));
+        fleet.until_info(1, "late_tasks", "0").await;
+        let repairs = fleet.count(1, "read_repairs").await;
+        if repairs > 0 { Ok(()) } else { Err(key) }
+    })
+    .await;
 }
 
 #[tokio::test]
