@@ -1,8 +1,10 @@
 //! Whether the replicas have come to rest: found by asking, never by a fixed sleep.
 //!
-//! At rest means: every node answers, none has a hint left to hand over or believes another down,
-//! and all members of a replica set show the same Merkle root. Only then are final reads worth
-//! anything; a cluster that never comes to rest is read all the same, but no such run is `Valid`.
+//! At rest means: every node answers, none has a hint left to hand over, waits for a late answer (it
+//! may become a hint or a repair) or believes another down, and all members of a replica set show the
+//! same Merkle root. It must look so twice, some time apart: a write under way between two nodes is
+//! seen by neither look alone. Only then are final reads worth anything; a cluster that never comes to
+//! rest is read all the same, but no such run is `Valid`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -37,24 +39,30 @@ pub(crate) fn unrest(answers: &BTreeMap<String, Answer>) -> Option<String> {
     differing.map(|(set, roots)| format!("replicas of {set} show {} Merkle roots", roots.len()))
 }
 
-/// Waits until the cluster is at rest, for at most `patience`.
+/// Waits until the cluster has been at rest for `settle`, for at most `patience` (and `settle`).
 ///
 /// Returns how long that took, or what kept it from rest when the time was up.
 pub async fn quiesce(
     nodes: &BTreeMap<String, SocketAddr>,
     patience: Duration,
+    settle: Duration,
 ) -> Result<Duration, String> {
     let start = Instant::now();
+    let mut rest: Option<Instant> = None;
     loop {
         let mut answers = BTreeMap::new();
         for (name, &address) in nodes {
             answers.insert(name.clone(), ask(address).await);
         }
         match unrest(&answers) {
-            None => return Ok(start.elapsed()),
+            None if rest.get_or_insert_with(Instant::now).elapsed() >= settle => {
+                return Ok(start.elapsed());
+            }
+            None => {}
             Some(why) if start.elapsed() > patience => return Err(why),
-            Some(_) => sleep(Duration::from_millis(50)).await,
+            Some(_) => rest = None,
         }
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -33,6 +33,8 @@ use crate::worker::Worker;
 
 /// How often the conductor looks around between two steps.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long the replicas must be seen at rest before they are read.
+const SETTLE: Duration = Duration::from_millis(500);
 /// How long the final reads of one workload may take, with all their retries.
 const FINAL_READS_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -171,7 +173,7 @@ impl Conductor<'_> {
     /// Waits for the replicas to agree; what keeps them apart is recorded, and judged.
     async fn quiesce(&mut self) -> Result<()> {
         let patience = self.plan.suite.phases.quiesce;
-        let unrest = crate::quiesce::quiesce(&self.addresses, patience).await.err();
+        let unrest = crate::quiesce::quiesce(&self.addresses, patience, SETTLE).await.err();
         if let Some(why) = &unrest {
             self.progress.note(&format!("not at rest after {patience:?}: {why}"));
         }

@@ -195,6 +195,7 @@ fn forget(n: usize, invocation: &Invocation, _: &mut Vec<i64>) -> Option<Complet
 }
 
 /// Every fiftieth read shows what nobody ever wrote, and no other does.
+#[expect(clippy::ptr_arg, reason = "a lie among others, some of which push")]
 fn invent(n: usize, invocation: &Invocation, past: &mut Vec<i64>) -> Option<Completion> {
     let more: Vec<i64> = past.iter().copied().chain([1_000_000]).collect();
     let invented = shown(invocation, &more);

@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+/// So many runs of one seed may begin within a second.
+const CLAIMS_MAX: usize = 100;
+
 /// The directory of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDirectory {
@@ -64,16 +67,9 @@ impl RunDirectory {
         let of_suite = root.join(file_name(suite));
         fs::create_dir_all(&of_suite).map_err(|source| refused("create", &of_suite, source))?;
         let name = format!("{}-{seed}", started.strftime("%Y%m%dT%H%M%SZ"));
-        let path = of_suite.join(&name);
-        match fs::create_dir(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(DirectoryError::Exists { path });
-            }
-            Err(source) => return Err(refused("create", &path, source)),
-        }
+        let name = claim(&of_suite, &name)?;
         point_latest_at(&of_suite, &name)?;
-        Ok(RunDirectory { path })
+        Ok(RunDirectory { path: of_suite.join(name) })
     }
 
     /// The directory of a run that was.
@@ -155,6 +151,20 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), DirectoryErr
     })
 }
 
+/// Makes a directory that was not there: `name`, or in the same second `name-2`, `name-3`, ….
+fn claim(of_suite: &Path, name: &str) -> Result<String, DirectoryError> {
+    for attempt in 1..=CLAIMS_MAX {
+        let name = if attempt == 1 { name.to_owned() } else { format!("{name}-{attempt}") };
+        let path = of_suite.join(&name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(refused("create", &path, source)),
+        }
+    }
+    Err(DirectoryError::Exists { path: of_suite.join(name) })
+}
+
 /// Lets `<of_suite>/latest` name the run `name`, without a moment in which it names nothing.
 fn point_latest_at(of_suite: &Path, name: &str) -> Result<(), DirectoryError> {
     let latest = of_suite.join("latest");
@@ -213,6 +223,12 @@ mod tests {
     fn a_run_never_writes_over_another() {
         let root = tempfile::tempdir().unwrap();
         let run = RunDirectory::create(root.path(), "smoke", at(), 7).unwrap();
+        let again = RunDirectory::create(root.path(), "smoke", at(), 7).unwrap();
+        assert!(run.path().ends_with("smoke/20261122T130501Z-7"));
+        assert!(again.path().ends_with("smoke/20261122T130501Z-7-2"));
+        for _ in 2..CLAIMS_MAX {
+            RunDirectory::create(root.path(), "smoke", at(), 7).unwrap();
+        }
         let error = RunDirectory::create(root.path(), "smoke", at(), 7).unwrap_err();
         assert!(matches!(&error, DirectoryError::Exists { path } if path == run.path()));
     }

@@ -135,17 +135,50 @@ impl Serialize for Sync {
     }
 }
 
+/// `100ms`, `1s` or `1m` in milliseconds.
+fn millis(text: &str) -> Option<u64> {
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    let count: u64 = text[..unit].parse().ok()?;
+    match text[unit..].trim() {
+        "ms" => Some(count),
+        "s" => count.checked_mul(1_000),
+        "m" => count.checked_mul(60_000),
+        _ => None,
+    }
+}
+
+impl std::str::FromStr for Sync {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Sync, String> {
+        if text == "always" {
+            return Ok(Sync::Always);
+        }
+        millis(text).filter(|&millis| millis > 0).map(Sync::Every).ok_or_else(|| {
+            format!("sync is `always` or an interval such as `100ms`, `1s` or `1m`, not `{text}`")
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Sync {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let millis = match text.as_str() {
-            "always" => return Ok(Sync::Always),
-            other => other.strip_suffix("ms").and_then(|digits| digits.trim().parse().ok()),
-        };
-        millis.filter(|&millis| millis > 0).map(Sync::Every).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "sync is `always` or an interval of at least 1ms such as `100ms`, not `{text}`"
-            ))
-        })
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sync;
+
+    #[test]
+    fn an_interval_is_read_in_any_unit_and_written_in_milliseconds() {
+        let read = |text: &str| text.parse::<Sync>();
+        assert_eq!(read("always"), Ok(Sync::Always));
+        assert_eq!(read("100ms"), Ok(Sync::Every(100)));
+        assert_eq!(read("2s"), Ok(Sync::Every(2_000)));
+        assert_eq!(read("1m"), Ok(Sync::Every(60_000)));
+        for wrong in ["", "0ms", "5", "5h", "ms", "-1s", "99999999999999999999s"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(serde_yaml::to_string(&Sync::Every(2_000)).unwrap().trim(), "2000ms");
     }
 }

@@ -109,6 +109,9 @@ impl Node {
         let opened = open(&config, clock, &mut random).await;
         let (engine, coordinator) =
             opened.map_err(|source| StartError::Data { path: config.data.clone(), source })?;
+        // Where it listens in truth: port 0 was any free one.
+        let at = clients.local_addr().unwrap_or(me.client);
+        let nodes_at = nodes.local_addr().unwrap_or(me.peer);
         let stop = CancellationToken::new();
         let mut loops = JoinSet::new();
         begin(&mut loops, &config.cluster, &coordinator, nodes, &mut random, &stop);
@@ -116,7 +119,7 @@ impl Node {
             coordinator: coordinator.clone(),
             info: info::Info::new(&config, coordinator.clone(), engine.clone()),
         };
-        tracing::info!(node = config.node, clients = %me.client, nodes = %me.peer, "serving");
+        tracing::info!(node = config.node, clients = %at, nodes = %nodes_at, "serving");
         let front = Arc::new(front);
         Ok(Node { name: config.node, coordinator, front, engine, clients, loops, stop })
     }

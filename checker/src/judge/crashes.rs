@@ -25,7 +25,10 @@ impl Checker for Crashes {
         let anomalies: Vec<Anomaly> = crashes(history).map(anomaly).collect();
         let (verdict, summary) = match anomalies.len() {
             0 => (Verdict::Valid, "no node ended without being asked to".to_owned()),
-            crashed => (Verdict::Invalid, format!("{} ended without being asked to", count(crashed, "node"))),
+            crashed => (
+                Verdict::Invalid,
+                format!("{} ended without being asked to", count(crashed, "node")),
+            ),
         };
         Finding { checker: self.name().to_owned(), keyspace: None, verdict, summary, anomalies }
     }

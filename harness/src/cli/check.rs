@@ -63,7 +63,12 @@ fn judge_path(path: &Path) -> Result<Vec<Finding>, Failure> {
 pub(crate) fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
     let directory = RunDirectory::open(&arguments.directory).map_err(Failure::usage)?;
     let plan = super::run::read_plan(&directory.plan())?;
-    let info = results::load_info(&directory).map_err(Failure::usage)?;
+    let info = results::load_info(&directory)
+        .with_context(|| {
+            let path = arguments.directory.display();
+            format!("this run never completed; `schism check {path}` judges what it recorded")
+        })
+        .map_err(Failure::usage)?;
     let verdict = judge_and_render(&directory, &info, &plan, || ())?;
     Ok(exit_code(verdict))
 }

@@ -23,14 +23,14 @@ pub(crate) struct NodeArguments {
     data: PathBuf,
     /// When a single node's write counts as durable: `always`, or an interval such as 100ms
     #[arg(long, value_name = "SYNC", default_value = "always", conflicts_with = "config")]
-    sync: String,
+    sync: store::Sync,
 }
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
     let config = match &arguments.config {
         Some(path) => read_config(path)?,
-        None => single(arguments)?,
+        None => single(arguments),
     };
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -46,7 +46,10 @@ pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
         .context("failed to start the runtime")
         .map_err(Failure::harness)?;
     runtime.block_on(async {
-        let node = store::Node::start(config).await.map_err(Failure::harness)?;
+        let node = store::Node::start(config).await.map_err(|error| match error {
+            store::StartError::Config(_) => Failure::usage(error),
+            _ => Failure::harness(error),
+        })?;
         node.run_until(asked_to_stop()).await.map_err(Failure::harness)
     })?;
     Ok(0)
@@ -62,21 +65,19 @@ fn read_config(path: &std::path::Path) -> Result<store::Config, Failure> {
 }
 
 /// A cluster of one, for `redis-cli` and friends.
-fn single(arguments: &NodeArguments) -> Result<store::Config, Failure> {
-    let sync = serde_yaml::from_str(&arguments.sync).map_err(Failure::usage)?;
+fn single(arguments: &NodeArguments) -> store::Config {
     let peer = SocketAddr::new(arguments.listen.ip(), 0);
-    let member =
-        store::Member { node: "n1".to_owned(), client: arguments.listen, peer, weight: 1 };
-    Ok(store::Config {
+    let member = store::Member { node: "n1".to_owned(), client: arguments.listen, peer, weight: 1 };
+    store::Config {
         cluster: "single".to_owned(),
         node: "n1".to_owned(),
         data: arguments.data.clone(),
-        sync,
+        sync: arguments.sync,
         members: vec![member],
         keyspaces: BTreeMap::new(),
         default: store::Keyspace::default(),
         limits: store::Limits::default(),
-    })
+    }
 }
 
 async fn asked_to_stop() {

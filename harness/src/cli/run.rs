@@ -76,7 +76,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         say(plan_text(&plan)?.trim_end())?;
         return Ok(0);
     }
-    let repeat = format!("{} run {} --seed {seed}", command_name(), arguments.suite);
+    let (command, kept) = (command_name(), kept_in(&arguments.runs));
+    let repeat = format!("{command} run {} --seed {seed}{kept}", arguments.suite);
     carry_out(&plan, &arguments.runs, &repeat)
 }
 
@@ -100,7 +101,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<u8, Failure> {
         arguments.plan.clone()
     };
     let plan = read_plan(&path)?;
-    let repeat = format!("{} replay {}", command_name(), arguments.plan.display());
+    // `latest` will be another run soon; the plan that was read stays where it is.
+    let path = path.canonicalize().unwrap_or(path);
+    let (command, kept) = (command_name(), kept_in(&arguments.runs));
+    let repeat = format!("{command} replay {}{kept}", path.display());
     carry_out(&plan, &arguments.runs, &repeat)
 }
 
@@ -144,6 +148,11 @@ fn command_name() -> String {
         Some(_) => "cargo run --release --".to_owned(),
         None => std::env::args().next().unwrap_or_else(|| "schism".to_owned()),
     }
+}
+
+/// Where runs are kept, as the command line says it; nothing where it need not.
+fn kept_in(runs: &Path) -> String {
+    if runs == default_runs() { String::new() } else { format!(" --runs {}", runs.display()) }
 }
 
 fn plan_text(plan: &Plan) -> Result<String, Failure> {

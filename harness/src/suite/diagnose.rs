@@ -32,7 +32,7 @@ impl SuiteError {
             text: text.to_owned(),
             line,
             column,
-            message: message.to_owned(),
+            message: in_plain_words(message),
             help: None,
         }
     }
@@ -59,6 +59,19 @@ impl SuiteError {
     pub fn column(&self) -> usize {
         self.column
     }
+}
+
+/// What the parser says in words of Rust, in words of YAML.
+fn in_plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("unit value", "nothing"),
+        ("expected struct", "expected a map, the"),
+    ];
+    WORDS.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 /// The position of the longest part of `path` that is in the text.

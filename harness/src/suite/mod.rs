@@ -198,6 +198,8 @@ fn half_a_second() -> Duration {
 impl Suite {
     /// Reads and validates `text`; `name` is what errors call the file.
     pub fn parse(name: &str, text: &str) -> Result<Suite, SuiteError> {
+        // Some editors mark their files so; it is no part of the suite.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let suite: Suite =
             serde_yaml::from_str(text).map_err(|error| SuiteError::syntax(name, text, &error))?;
         validate(&suite).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, Keyspace};
+use crate::config::{Config, Keyspace, Member};
 use crate::placement::DEFAULT_KEYSPACE;
 use crate::ring::NodeId;
+
+/// Shares of the ring one member may take: each is many points, walked at every start.
+const WEIGHT_MAX: u32 = 1_000;
 
 /// All that is wrong with a configuration, one complaint a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,11 +44,17 @@ fn members(config: &Config, complaints: &mut Vec<String>) {
         if let Err(error) = NodeId::new(&member.node) {
             complaints.push(error.to_string());
         }
+        if member.weight > WEIGHT_MAX {
+            let Member { node, weight, .. } = member;
+            complaints
+                .push(format!("weight of `{node}` is {weight}, and must be at most {WEIGHT_MAX}"));
+        }
         if !names.insert(member.node.as_str()) {
             complaints.push(format!("member `{}` is named twice", member.node));
         }
         for address in [member.client, member.peer] {
-            if !addresses.insert(address) {
+            // Port 0 is any free one, and so never the same.
+            if address.port() != 0 && !addresses.insert(address) {
                 complaints.push(format!("address {address} is given twice"));
             }
         }
@@ -76,7 +85,7 @@ fn quorums(name: &str, keyspace: &Keyspace, members: usize, complaints: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Member, Policy};
+    use crate::config::Policy;
 
     fn config() -> Config {
         let yaml = "{cluster: demo, node: n1, data: /nowhere, \
@@ -114,6 +123,22 @@ mod tests {
         assert!(complaint(quorums(3, 1, 1)).contains("n is 3, and 2 members take keys"));
         assert!(complaint(quorums(2, 3, 1)).contains("r is 3, and must be 1 to n = 2"));
         assert!(complaint(quorums(2, 1, 0)).contains("w is 0, and must be 1 to n = 2"));
+    }
+
+    #[test]
+    fn a_weight_beyond_all_measure_is_refused() {
+        let said = complaint(|config| config.members[0].weight = 4_000_000_000);
+        assert!(said.contains("weight of `n1` is 4000000000, and must be at most 1000"), "{said}");
+    }
+
+    #[test]
+    fn any_free_port_is_no_port_twice() {
+        let mut config = config();
+        for member in &mut config.members {
+            member.client.set_port(0);
+            member.peer.set_port(0);
+        }
+        assert_eq!(check(&config), Ok(()));
     }
 
     #[test]
