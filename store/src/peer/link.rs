@@ -333,6 +333,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_queued_as_the_connection_went_is_refused_unsent() {
+        let (listener, address) = bind().await;
+        drop(listener);
+        let link = Link::dial(Hello::new("demo", "n1", "n2"), address, quick());
+        // As a caller sees it that looked just before the line noticed.
+        link.connected.store(true, Ordering::Release);
+        assert_eq!(link.call(read("k"), soon()).await, Err(CallError::NotConnected));
+    }
+
+    #[tokio::test]
     async fn a_node_of_another_cluster_is_never_connected() {
         let (listener, address) = bind().await;
         let hello = Hello::new("other", "n1", "n2");

@@ -112,6 +112,25 @@ async fn a_write_in_flight_is_joined_with_but_not_read() {
 }
 
 #[tokio::test]
+async fn a_record_delivered_twice_is_acknowledged_only_once_it_is_durable() {
+    let engine = Arc::new(Slow::default());
+    let replica = Arc::new(open(&engine));
+    let record = Record::Siblings(Siblings::new(replica.actor.clone(), Some(value("a"))));
+    let joins: Vec<tokio::task::JoinHandle<_>> = [record.clone(), record]
+        .map(|record| {
+            let (replica, home) = (replica.clone(), replica.placement.home(b"k").clone());
+            tokio::spawn(async move { replica.join(&home, &key(), record).await.unwrap() })
+        })
+        .into();
+    settle(&engine, 2).await;
+    assert!(joins.iter().all(|join| !join.is_finished()), "neither is durable");
+    engine.sync();
+    for join in joins {
+        join.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_a_broken_engine_refused_is_not_remembered() {
     let engine = Arc::new(Slow::default());
     let replica = open(&engine);

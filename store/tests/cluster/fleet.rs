@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use store::engine::EngineError;
+use store::peer::frame::Hello;
+use store::peer::message::{Answer, Ask};
+use store::peer::{CallError, Link, Timing};
 use store::resp::{Reply, ReplyDecoder, encode_request};
 use store::{Config, Node, StartError};
 use tempfile::TempDir;
@@ -128,6 +131,22 @@ members: [{}]
             }
         }
         split
+    }
+
+    /// What `node` answers to `from`, another member, who asks it directly.
+    pub(crate) async fn ask_as_peer(
+        &self,
+        from: usize,
+        node: usize,
+        ask: Ask,
+    ) -> Result<Answer, CallError> {
+        let config = &self.configs[&node];
+        let member = config.members.iter().find(|member| member.node == config.node).unwrap();
+        let hello = Hello::new(&config.cluster, &format!("n{from}"), &config.node);
+        let link = Link::dial(hello, member.peer, Timing::default());
+        eventually("a connection", async || if link.is_connected() { Ok(()) } else { Err(()) })
+            .await;
+        link.call(ask, Instant::now() + PATIENCE).await
     }
 
     /// What `node` replies.

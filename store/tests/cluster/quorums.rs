@@ -1,5 +1,8 @@
 //! Reads and writes with a quorum, and what is said without one.
 
+use bytes::Bytes;
+use store::peer::CallError;
+use store::peer::message::{Answer, Ask, ReplicaRead, ReplicaUpdate};
 use store::resp::Reply;
 
 use super::fleet::{Fleet, MAJORITIES, assert_error, bulk, version_and_values};
@@ -130,6 +133,28 @@ async fn what_cannot_be_served_is_refused_definitely() {
     );
     assert_error(&fleet.ask(1, &["KV.GET", "r:k", "R", "4"]).await, "ERR");
     assert_error(&fleet.ask(1, &["KV.PUT", "s:k", "v", "CONTEXT", "zz"]).await, "ERR");
+}
+
+#[tokio::test]
+async fn a_node_takes_no_copy_of_a_key_that_is_not_its_own() {
+    let fleet = Fleet::start(5, MAJORITIES).await;
+    let (primaries, others) = fleet.primaries("s:k").await;
+    let key = Bytes::from("s:k");
+    let update = ReplicaUpdate {
+        key: key.clone(),
+        context: Bytes::new(),
+        value: Some("v".into()),
+        w: 1,
+        left_ms: 1000,
+    };
+    let asks = [Ask::Read(ReplicaRead { key: key.clone() }), Ask::Update(update)];
+    for ask in asks {
+        let refused = fleet.ask_as_peer(primaries[0], others[0], ask.clone()).await;
+        let expected = format!("NOTREPLICA n{} is no primary of this key", others[0]);
+        assert_eq!(refused, Err(CallError::Refused(expected)));
+        let taken = fleet.ask_as_peer(primaries[0], primaries[1], ask).await;
+        assert!(matches!(taken, Ok(Answer::Record(_) | Answer::Updated(_))), "{taken:?}");
+    }
 }
 
 #[tokio::test]
