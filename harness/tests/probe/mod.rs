@@ -170,14 +170,16 @@ fn built() -> PathBuf {
     program
 }
 
-/// When the youngest file below `folder` was changed.
+/// When the youngest source file below `folder` was changed.
 fn youngest(folder: &Path) -> SystemTime {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let changed = files.map(|path| {
         if path.is_dir() {
             return youngest(&path);
         }
-        fs::metadata(&path).unwrap().modified().unwrap()
+        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        let changed = fs::metadata(&path).unwrap().modified().unwrap();
+        if is_source { changed } else { SystemTime::UNIX_EPOCH }
     });
     changed.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
