@@ -10,6 +10,14 @@ use ci::gate::{STEPS, Step};
 #[expect(clippy::print_stderr, reason = "a command that reports to people")]
 fn main() -> ExitCode {
     let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.iter().any(|word| word == "--help" || word == "-h") {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        eprintln!(
+            "cargo ci runs every check: {}\ncargo ci NAME… runs those named",
+            known.join(", ")
+        );
+        return ExitCode::SUCCESS;
+    }
     if let Some(unknown) = asked.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
         let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         eprintln!("there is no check `{unknown}`; there are: {}", known.join(", "));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use checker::Verdict;
 use clap::Args;
 use rand::TryRng;
@@ -171,7 +171,9 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
     say_error(&format!("repeat  {repeat}"));
     say_error(&format!("plan    {}", directory.plan().display()));
 
-    let inside = sandbox::enter().map_err(Failure::harness)?;
+    let inside = sandbox::enter().map_err(|refused| {
+        Failure::harness(anyhow!("{refused}\n  `schism doctor` tries each part alone"))
+    })?;
     let info = RunInfo {
         suite: suite.clone(),
         seed: plan.seed,

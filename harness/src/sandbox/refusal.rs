@@ -53,10 +53,7 @@ pub enum SandboxError {
     )]
     Threads(usize),
     /// The machine refused.
-    #[error(
-        "failed to {step}: {}\n  remedy: {remedy}\n  `schism doctor` tries each part alone",
-        errno.desc()
-    )]
+    #[error("failed to {step}: {}\n  remedy: {remedy}", errno.desc())]
     Refused {
         /// What was refused.
         step: Step,
