@@ -115,6 +115,16 @@ pub enum Policy {
     Lww,
 }
 
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Policy::Register => "register",
+            Policy::Siblings => "siblings",
+            Policy::Lww => "lww",
+        })
+    }
+}
+
 /// When a write counts as durable. In YAML `always`, or an interval such as `100ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {

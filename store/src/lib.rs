@@ -23,7 +23,7 @@
 //!
 //! | first word | meaning |
 //! |---|---|
-//! | `ERR`, `WRONGTYPE`, `NOPROTO` | definite: the request was refused before anything was done |
+//! | `ERR`, `NOPROTO` | definite: the request was refused before anything was done |
 //! | `TOOBIG` | definite: the pair is over the limit |
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::config::Policy;
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
@@ -50,6 +51,16 @@ pub enum ReplicaError {
     /// Siblings nobody merges have grown over the limit.
     #[error("TOOBIG the siblings of this key are {0} bytes; read them and write back their merge")]
     Crowded(usize),
+    /// The data of a keyspace was kept under another policy, and says nothing under this one.
+    #[error("ERR keyspace `{keyspace}` holds data kept as `{kept}`, and cannot become `{asked}`")]
+    Policy {
+        /// Which keyspace.
+        keyspace: String,
+        /// The policy of its data.
+        kept: Policy,
+        /// The policy it is configured with.
+        asked: Policy,
+    },
 }
 
 /// A key of a tree, and the digest of its record.
@@ -268,8 +279,12 @@ impl Replica {
             while let Some(page) = walk.next()? {
                 for (key, encoded) in page {
                     let record = Record::decode(&encoded)?;
-                    let tree = self.placement.home(&key).tree;
-                    self.shared.note(&Step::between(tree, &key, None, &record, &encoded));
+                    let home = self.placement.home(&key);
+                    let (kept, asked) = (record.policy(), home.settings.policy);
+                    if kept != asked {
+                        return Err(ReplicaError::Policy { keyspace, kept, asked });
+                    }
+                    self.shared.note(&Step::between(home.tree, &key, None, &record, &encoded));
                 }
             }
         }

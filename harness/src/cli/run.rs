@@ -191,7 +191,7 @@ fn configuration(plan: &Plan) -> BTreeMap<String, String> {
     let keyspaces = plan.suite.cluster.keyspaces.iter();
     keyspaces
         .map(|(name, store::Keyspace { policy, n, r, w })| {
-            (name.clone(), format!("{policy:?} N={n} R={r} W={w}").to_lowercase())
+            (name.clone(), format!("{policy} N={n} R={r} W={w}"))
         })
         .collect()
 }

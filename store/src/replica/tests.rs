@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::engine::Done;
+use crate::version::Nonce;
 
 /// Holds what it is given in memory, and calls it durable only when told to.
 #[derive(Default)]
@@ -225,4 +226,20 @@ async fn a_list_names_the_keys_of_its_buckets_page_by_page() {
     let (one, _) = replica.list(0, &[bucket], None, Some(&names[7]), 100).await.unwrap();
     assert!(one.iter().any(|(key, _)| *key == names[7]), "{one:?}");
     assert!(one.iter().all(|(key, _)| *key <= names[7]), "{one:?}");
+}
+
+#[test]
+fn data_kept_under_another_policy_is_refused_and_not_misread() {
+    let engine = Arc::new(Slow::default());
+    let tag =
+        crate::version::Tag::next(None, placement().me().clone(), Nonce { epoch: 1, sequence: 1 });
+    let kept = Record::Register { tag, value: None };
+    let place = layout::data(&placement().home(&key()).keyspace, &key());
+    engine.map.lock().unwrap().insert(place, kept.encode());
+    let actor = Actor::new(placement().me().clone(), 1);
+    let refused = Replica::open(engine, placement(), actor, 1 << 20).err().unwrap().to_string();
+    assert!(
+        refused.contains("holds data kept as `register`, and cannot become `siblings`"),
+        "{refused}"
+    );
 }

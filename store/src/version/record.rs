@@ -20,6 +20,7 @@ use super::format::{self, DecodeError};
 use super::siblings::Siblings;
 use super::stamp::Stamp;
 use super::tag::Tag;
+use crate::config::Policy;
 
 /// What a replica holds of a key. A value that is `None` is a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,15 @@ pub enum Record {
 }
 
 impl Record {
+    /// The policy of the keyspaces that hold such records.
+    pub fn policy(&self) -> Policy {
+        match self {
+            Record::Register { .. } => Policy::Register,
+            Record::Siblings(_) => Policy::Siblings,
+            Record::Lww { .. } => Policy::Lww,
+        }
+    }
+
     /// What a replica holds that has heard of both.
     ///
     /// Records of different kinds meet only when a keyspace's policy was changed under its data, or
