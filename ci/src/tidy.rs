@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::manifest::names;
 
-/// Who may import whom. Tests may look further: the store's are judged by the checker.
+/// Who may import whom.
 const EDGES: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("checker", &[]),

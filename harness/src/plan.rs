@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::{self, PlannedFault};
 use crate::seed::Seed;
-use crate::suite::{Placement, Suite, SuiteError};
+use crate::suite::{Placement, Suite, SuiteError, without_mark};
 
 /// Every choice of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,7 @@ impl Plan {
 
     /// Reads and validates `text`; `name` is what errors call the file.
     pub fn parse(name: &str, text: &str) -> Result<Plan, SuiteError> {
+        let text = without_mark(text);
         let plan: Plan =
             serde_yaml::from_str(text).map_err(|error| SuiteError::syntax(name, text, &error))?;
         validate::validate(&plan).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;

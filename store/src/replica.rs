@@ -51,6 +51,16 @@ pub enum ReplicaError {
     /// Siblings nobody merges have grown over the limit.
     #[error("TOOBIG the siblings of this key are {0} bytes; read them and write back their merge")]
     Crowded(usize),
+    /// Keyspaces were added or taken away under the data: it would be there, and never be found.
+    #[error("ERR key `{key}` is kept in keyspace `{keyspace}`, and would now belong to `{asked}`")]
+    Moved {
+        /// Which key, the first met.
+        key: String,
+        /// Where it is kept.
+        keyspace: String,
+        /// Where it would be looked for.
+        asked: String,
+    },
     /// The data of a keyspace was kept under another policy, and says nothing under this one.
     #[error("ERR keyspace `{keyspace}` holds data kept as `{kept}`, and cannot become `{asked}`")]
     Policy {
@@ -280,6 +290,11 @@ impl Replica {
                 for (key, encoded) in page {
                     let record = Record::decode(&encoded)?;
                     let home = self.placement.home(&key);
+                    if *home.keyspace != *keyspace {
+                        let key = String::from_utf8_lossy(&key).into_owned();
+                        let asked = home.keyspace.to_string();
+                        return Err(ReplicaError::Moved { key, keyspace, asked });
+                    }
                     let (kept, asked) = (record.policy(), home.settings.policy);
                     if kept != asked {
                         return Err(ReplicaError::Policy { keyspace, kept, asked });

@@ -68,7 +68,7 @@ fn in_plain_words(message: &str) -> String {
         ("expected u32", "expected a whole number"),
         ("expected u64", "expected a whole number"),
         ("expected f64", "expected a number"),
-        ("unit value", "nothing"),
+        ("invalid type: unit value", "invalid type: nothing"),
         ("expected struct", "expected a map, the"),
     ];
     WORDS.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))

@@ -195,11 +195,15 @@ fn half_a_second() -> Duration {
     Duration::from_millis(500)
 }
 
+/// `text` without the byte order mark that some editors put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 impl Suite {
     /// Reads and validates `text`; `name` is what errors call the file.
     pub fn parse(name: &str, text: &str) -> Result<Suite, SuiteError> {
-        // Some editors mark their files so; it is no part of the suite.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = without_mark(text);
         let suite: Suite =
             serde_yaml::from_str(text).map_err(|error| SuiteError::syntax(name, text, &error))?;
         validate(&suite).map_err(|mistake| SuiteError::meaning(name, text, mistake))?;

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getuid};
@@ -155,7 +155,7 @@ impl Running {
 }
 
 /// Beside the tests' own directory. `cargo test --test …` does not build examples, and would run an
-/// old one without a word; so it must be younger than what it is made of.
+/// old one without a word; so it must be younger than every source cargo made it of.
 fn built() -> PathBuf {
     const BUILD: &str = "build it first: cargo build -p harness --examples";
     let tests = std::env::current_exe().unwrap();
@@ -163,23 +163,21 @@ fn built() -> PathBuf {
     let program = profile.join("examples/sandbox_probe");
     assert!(program.exists(), "no {}; {BUILD}", program.display());
     let built = fs::metadata(&program).unwrap().modified().unwrap();
-    for source in ["src", "examples"] {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-        assert!(youngest(&source) <= built, "{} is old; {BUILD}", program.display());
+    let made_of = fs::read_to_string(program.with_extension("d")).unwrap();
+    for source in sources(&made_of) {
+        let changed = fs::metadata(&source).and_then(|source| source.modified());
+        let is_old = changed.map_or(true, |changed| changed > built);
+        assert!(!is_old, "{} is older than {}; {BUILD}", program.display(), source.display());
     }
     program
 }
 
-/// When the youngest source file below `folder` was changed.
-fn youngest(folder: &Path) -> SystemTime {
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let changed = files.map(|path| {
-        if path.is_dir() {
-            return youngest(&path);
-        }
-        let is_source = path.extension().is_some_and(|extension| extension == "rs");
-        let changed = fs::metadata(&path).unwrap().modified().unwrap();
-        if is_source { changed } else { SystemTime::UNIX_EPOCH }
-    });
-    changed.max().unwrap_or(SystemTime::UNIX_EPOCH)
+/// What cargo says a program was made of: `program: source source …`, spaces in names escaped.
+fn sources(made_of: &str) -> Vec<PathBuf> {
+    let list = made_of.lines().next().and_then(|line| line.split_once(": "));
+    let list = list.map_or("", |(_, list)| list).replace("\\ ", "\0");
+    list.split(' ')
+        .filter(|name| !name.is_empty())
+        .map(|name| name.replace('\0', " ").into())
+        .collect()
 }

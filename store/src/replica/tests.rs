@@ -243,3 +243,19 @@ fn data_kept_under_another_policy_is_refused_and_not_misread() {
         "{refused}"
     );
 }
+
+#[test]
+fn data_that_would_belong_to_another_keyspace_is_refused_and_not_forgotten() {
+    let engine = Arc::new(Slow::default());
+    let key = Bytes::from_static(b"cart:1");
+    let place = layout::data(&placement().home(&key).keyspace, &key);
+    let actor = Actor::new(placement().me().clone(), 1);
+    let siblings = Siblings::new(actor.clone(), Some(Bytes::from_static(b"apple")));
+    engine.map.lock().unwrap().insert(place, Record::Siblings(siblings).encode());
+    let config = "{cluster: demo, node: n1, data: /nowhere, keyspaces: {cart: {policy: siblings, n: 1, \
+                  r: 1, w: 1}}, members: [{node: n1, client: '127.0.0.1:1', peer: '127.0.0.1:2'}]}";
+    let added = Arc::new(Placement::new(&serde_yaml::from_str(config).unwrap()).unwrap());
+    let refused = Replica::open(engine, added, actor, 1 << 20).err().unwrap().to_string();
+    let told = "key `cart:1` is kept in keyspace `default`, and would now belong to `cart`";
+    assert!(refused.contains(told), "{refused}");
+}
