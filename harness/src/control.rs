@@ -20,6 +20,8 @@ pub async fn ping(node: SocketAddr, timeout: Duration) -> Result<()> {
 pub struct Quiet {
     /// Hints not yet handed to their owners.
     pub hints_pending: u64,
+    /// Answers not yet heard that may still become hints or repairs.
+    pub late_tasks: u64,
     /// Members it believes down.
     pub nodes_down: u64,
 }
@@ -32,6 +34,7 @@ pub async fn quiet(node: SocketAddr, timeout: Duration) -> Result<Quiet> {
     let text = String::from_utf8_lossy(&text);
     Ok(Quiet {
         hints_pending: field(&text, "hints_pending")?,
+        late_tasks: field(&text, "late_tasks")?,
         nodes_down: field(&text, "nodes_down")?,
     })
 }

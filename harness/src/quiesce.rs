@@ -28,6 +28,9 @@ pub(crate) fn unrest(answers: &BTreeMap<String, Answer>) -> Option<String> {
         if quiet.hints_pending > 0 {
             return Some(format!("{node} has {} hints to hand over", quiet.hints_pending));
         }
+        if quiet.late_tasks > 0 {
+            return Some(format!("{node} waits for {} late answers", quiet.late_tasks));
+        }
         if quiet.nodes_down > 0 {
             return Some(format!("{node} believes {} nodes down", quiet.nodes_down));
         }
@@ -80,8 +83,9 @@ mod tests {
 
     type Said = (Quiet, Vec<(String, String)>);
 
-    fn answer(hints_pending: u64, nodes_down: u64, root: &str) -> Said {
-        (Quiet { hints_pending, nodes_down }, vec![("set/n1,n2".to_owned(), root.to_owned())])
+    fn answer([hints_pending, late_tasks, nodes_down]: [u64; 3], root: &str) -> Said {
+        let quiet = Quiet { hints_pending, late_tasks, nodes_down };
+        (quiet, vec![("set/n1,n2".to_owned(), root.to_owned())])
     }
 
     fn of(answers: [Answer; 2]) -> BTreeMap<String, Answer> {
@@ -90,15 +94,16 @@ mod tests {
 
     #[test]
     fn equal_roots_without_hints_are_rest() {
-        assert_eq!(unrest(&of([Ok(answer(0, 0, "a")), Ok(answer(0, 0, "a"))])), None);
+        assert_eq!(unrest(&of([Ok(answer([0, 0, 0], "a")), Ok(answer([0, 0, 0], "a"))])), None);
     }
 
     #[test]
     fn a_pending_hint_a_missed_node_a_silent_node_and_two_roots_are_unrest() {
-        let why = |other| unrest(&of([Ok(answer(0, 0, "a")), other])).expect("not at rest");
-        assert_eq!(why(Ok(answer(2, 0, "a"))), "n2 has 2 hints to hand over");
-        assert_eq!(why(Ok(answer(0, 1, "a"))), "n2 believes 1 nodes down");
+        let why = |other| unrest(&of([Ok(answer([0, 0, 0], "a")), other])).expect("not at rest");
+        assert_eq!(why(Ok(answer([2, 0, 0], "a"))), "n2 has 2 hints to hand over");
+        assert_eq!(why(Ok(answer([0, 0, 1], "a"))), "n2 believes 1 nodes down");
+        assert_eq!(why(Ok(answer([0, 3, 0], "a"))), "n2 waits for 3 late answers");
         assert_eq!(why(Err("refused".to_owned())), "n2 does not answer: refused");
-        assert_eq!(why(Ok(answer(0, 0, "b"))), "replicas of set/n1,n2 show 2 Merkle roots");
+        assert_eq!(why(Ok(answer([0, 0, 0], "b"))), "replicas of set/n1,n2 show 2 Merkle roots");
     }
 }
