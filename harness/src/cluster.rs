@@ -207,7 +207,8 @@ impl Cluster {
 
 /// Writes `nodes/<id>/node.yaml`.
 fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path) -> Result<()> {
-    std::fs::create_dir_all(home).with_context(|| format!("failed to create {}", home.display()))?;
+    std::fs::create_dir_all(home)
+        .with_context(|| format!("failed to create {}", home.display()))?;
     let spec = &plan.suite.cluster;
     let config = store::Config {
         cluster: format!("{}-{}", plan.suite.suite, plan.seed),

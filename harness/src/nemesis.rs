@@ -178,7 +178,8 @@ fn describe(fault: &PlannedFault) -> Note {
 
 /// Packets dropped on the links of `grudge` between two readings of the counters.
 fn dropped_by(grudge: &Grudge, before: &Dropped, after: &Dropped) -> BTreeMap<String, u64> {
-    let count = |reading: &Dropped, link: &(String, String)| reading.get(link).copied().unwrap_or(0);
+    let count =
+        |reading: &Dropped, link: &(String, String)| reading.get(link).copied().unwrap_or(0);
     grudge
         .pairs()
         .map(|(from, to)| {

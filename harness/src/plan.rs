@@ -78,12 +78,18 @@ impl Plan {
             0 => "no faults".to_owned(),
             _ => kinds
                 .iter()
-                .map(|(kind, count)| format!("{count} {kind}{}", if *count == 1 { "" } else { "s" }))
+                .map(|(kind, count)| {
+                    format!("{count} {kind}{}", if *count == 1 { "" } else { "s" })
+                })
                 .collect::<Vec<_>>()
                 .join(", "),
         };
         let nodes = self.suite.cluster.nodes;
-        format!("{nodes} nodes, {} clients, {:?} of work, {faults}", self.clients.len(), self.working_time())
+        format!(
+            "{nodes} nodes, {} clients, {:?} of work, {faults}",
+            self.clients.len(),
+            self.working_time()
+        )
     }
 }
 
@@ -147,8 +153,11 @@ mod tests {
         let plan = Plan::resolve(suite, 1);
         let load = plan.suite.workloads[0].clients as usize;
         for node in plan.suite.node_names() {
-            let seated =
-                plan.clients.iter().filter(|c| c.workload == 0 && c.nodes == [node.as_str()]).count();
+            let seated = plan
+                .clients
+                .iter()
+                .filter(|c| c.workload == 0 && c.nodes == [node.as_str()])
+                .count();
             assert!(seated >= load / 5 && seated <= load.div_ceil(5), "{node}: {seated} of {load}");
         }
     }

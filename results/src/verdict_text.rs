@@ -124,5 +124,6 @@ fn witness_text(anomaly: &Anomaly, place: &str) -> String {
         let more = quantity::counted(layout.left_away as u64, "operation");
         writeln!(text, "  … and {more} more, in {place}").expect(IN_MEMORY);
     }
+    text.push('\n');
     text
 }

@@ -16,7 +16,12 @@ pub(crate) struct NodeArguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where a single node listens for clients
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379", conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:6379",
+        conflicts_with = "config"
+    )]
     listen: SocketAddr,
     /// Where a single node keeps its data
     #[arg(long, value_name = "DIR", default_value = "schism-data", conflicts_with = "config")]

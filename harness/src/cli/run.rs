@@ -165,7 +165,8 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
     let started = jiff::Timestamp::now();
     let directory =
         RunDirectory::create(runs, suite, started, plan.seed).map_err(Failure::usage)?;
-    results::write_atomically(&directory.plan(), plan_text(plan)?.as_bytes()).map_err(Failure::usage)?;
+    results::write_atomically(&directory.plan(), plan_text(plan)?.as_bytes())
+        .map_err(Failure::usage)?;
     say_error(&format!("suite   {suite}: {}", plan.headline()));
     say_error(&format!("seed    {}", plan.seed));
     say_error(&format!("repeat  {repeat}"));

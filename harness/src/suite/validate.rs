@@ -81,14 +81,17 @@ fn cluster(suite: &Suite) -> Result<(), Mistake> {
         return Err(Mistake::at(steps!["cluster", "timeout"], "must be longer than nothing"));
     }
     for (name, keyspace) in &cluster.keyspaces {
-        let at = |field: &str| vec!["cluster".into(), "keyspaces".into(), name.as_str().into(), field.into()];
+        let at = |field: &str| {
+            vec!["cluster".into(), "keyspaces".into(), name.as_str().into(), field.into()]
+        };
         if name.is_empty() || name.contains(':') {
             let message =
                 format!("a keyspace's name is a prefix of keys, without `:`, not `{name}`");
             return Err(Mistake::at(steps!["cluster", "keyspaces"], message));
         }
         if keyspace.n == 0 || keyspace.n > cluster.nodes {
-            let message = format!("n is 1 to the number of nodes ({}), not {}", cluster.nodes, keyspace.n);
+            let message =
+                format!("n is 1 to the number of nodes ({}), not {}", cluster.nodes, keyspace.n);
             return Err(Mistake::at(&at("n"), message));
         }
         for (field, value) in [("r", keyspace.r), ("w", keyspace.w)] {
@@ -116,8 +119,11 @@ fn workloads(suite: &Suite) -> Result<(), Mistake> {
         let at = steps!["workloads", index, "workload", name];
         if !suite.cluster.keyspaces.contains_key(keyspace) {
             let known = listed(suite.cluster.keyspaces.keys());
-            return Err(Mistake::at(at, format!("keyspace `{keyspace}` is not in cluster.keyspaces"))
-                .help(format!("there are: {known}")));
+            return Err(Mistake::at(
+                at,
+                format!("keyspace `{keyspace}` is not in cluster.keyspaces"),
+            )
+            .help(format!("there are: {known}")));
         }
         if !taken.insert(keyspace) {
             let message = format!("keyspace `{keyspace}` already has a workload");
