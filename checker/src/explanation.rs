@@ -81,7 +81,11 @@ pub(crate) fn explain<M: Explained>(
     let writers = Writers::of(&prefix);
     let witness = shrink::minimal(&prefix, |part| {
         let part = writers.sourced(model, part);
-        matches!(metered(model, &part, budget, &mut meter), Found::None(_))
+        match metered(model, &part, budget, &mut meter) {
+            Found::None(_) => Some(true),
+            Found::Order => Some(false),
+            Found::Spent(_) => None,
+        }
     });
     let minimal = !meter.is_spent(budget);
     let witness = writers.sourced(model, &witness);

@@ -9,6 +9,7 @@ use crate::judge::{
 use crate::keyspace::Keyspace;
 use crate::model::is_set;
 use crate::operation::Operation;
+use crate::search::Budget;
 
 /// What each of `checkers` finds in `history`, in their order.
 pub fn check_all(history: &History, checkers: &[Box<dyn Checker>]) -> Vec<Finding> {
@@ -22,8 +23,9 @@ pub fn check_all(history: &History, checkers: &[Box<dyn Checker>]) -> Vec<Findin
 /// that are added to) that no acknowledged add is lost, the promise of a store whose writes commute,
 /// with stale reads counted in its summary but not held against it, as in Jepsen. Where replicas were
 /// read, also convergence and, of registers, lost writes; where the nemesis spoke, also the evidence
-/// of its faults, the nodes that ended by themselves, and whether the replicas came to rest.
-pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
+/// of its faults, the nodes that ended by themselves, and whether the replicas came to rest. Each key is
+/// searched within `budget`.
+pub fn for_history(history: &History, budget: &Budget) -> Vec<Box<dyn Checker>> {
     let mut checkers: Vec<Box<dyn Checker>> = Vec::new();
     let mut keyspaces: Vec<Keyspace> =
         history.keyspaces().into_iter().map(Keyspace::from).collect();
@@ -33,7 +35,7 @@ pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
         keyspaces = vec![Keyspace::all()];
     }
     for keyspace in keyspaces {
-        checkers.extend(for_keyspace(&keyspace, history));
+        checkers.extend(for_keyspace(&keyspace, history, budget));
     }
     if !history.faults().is_empty() {
         checkers.push(Box::new(Faults::new()));
@@ -51,14 +53,15 @@ pub fn for_history(history: &History) -> Vec<Box<dyn Checker>> {
     checkers
 }
 
-fn for_keyspace(keyspace: &Keyspace, history: &History) -> Vec<Box<dyn Checker>> {
+fn for_keyspace(keyspace: &Keyspace, history: &History, budget: &Budget) -> Vec<Box<dyn Checker>> {
     let keys = keyspace.by_key(history);
     let uses = |f: Function| keys.values().flatten().any(|operation| operation.f == f);
     let operations: Vec<&Operation> = keys.values().flatten().copied().collect();
     let (set, replicas) = (is_set(&operations), uses(Function::ReadReplica));
     let mut checkers: Vec<Box<dyn Checker>> = vec![Box::new(Activity::new(keyspace.clone()))];
     if !set || uses(Function::Write) {
-        checkers.push(Box::new(Linearizability::register(keyspace.clone())));
+        let register = Linearizability::register(keyspace.clone());
+        checkers.push(Box::new(register.within(budget.clone())));
     }
     if set || replicas {
         checkers.push(Box::new(LostWrites::new(keyspace.clone())));

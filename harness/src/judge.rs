@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use checker::{Checker, Finding, History};
+use checker::{Budget, Checker, Finding, History};
 
 use crate::plan::Plan;
 
@@ -16,13 +16,13 @@ pub fn read_history(path: &Path) -> Result<History> {
         .with_context(|| format!("failed to read {} as a history", path.display()))
 }
 
-/// Judges the history of a run by what its plan promised.
-pub fn judge_run(plan: &Plan, history: &History) -> Vec<Finding> {
+/// Judges the history of a run by what its plan promised, each key within `budget`.
+pub fn judge_run(plan: &Plan, history: &History, budget: &Budget) -> Vec<Finding> {
     let mut checkers: Vec<Box<dyn Checker>> = Vec::new();
     for load in &plan.suite.workloads {
         let keyspace = load.workload.keyspace();
         let replicas = plan.suite.cluster.keyspaces.get(keyspace).map_or(1, |keyspace| keyspace.n);
-        checkers.extend(load.workload.build().checkers(replicas));
+        checkers.extend(load.workload.build().checkers(replicas, budget));
     }
     checkers.push(Box::new(checker::Faults::new().at_least(plan.faults.len())));
     checkers.push(Box::new(checker::Crashes));
@@ -30,9 +30,9 @@ pub fn judge_run(plan: &Plan, history: &History) -> Vec<Finding> {
     checker::check_all(history, &checkers)
 }
 
-/// Judges any history by the checkers that its own operations call for.
-pub fn judge_file(history: &History) -> Vec<Finding> {
-    checker::check_all(history, &checker::for_history(history))
+/// Judges any history by the checkers that its own operations call for, each key within `budget`.
+pub fn judge_file(history: &History, budget: &Budget) -> Vec<Finding> {
+    checker::check_all(history, &checker::for_history(history, budget))
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
         };
         let lines: String = (1..).zip(ends).map(fault).collect();
         let history = History::parse(lines.as_bytes()).expect("a history");
-        let findings = judge_run(&plan, &history);
+        let findings = judge_run(&plan, &history, &Budget::default());
         findings.iter().find(|finding| finding.checker == "faults").expect("it sits").verdict
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn a_run_that_nobody_saw_at_rest_is_unknown() {
         let suite = Suite::parse("smoke", EMBEDDED[0].text).expect("the embedded suite is valid");
         let history = History::parse(&b""[..]).expect("an empty history");
-        let findings = judge_run(&Plan::resolve(suite, 1), &history);
+        let findings = judge_run(&Plan::resolve(suite, 1), &history, &Budget::default());
         let of = |name| findings.iter().find(|f| f.checker == name).map(|f| f.verdict);
         assert_eq!(of("quiescence"), Some(Verdict::Unknown));
         assert_eq!(of("faults"), Some(Verdict::Unknown));

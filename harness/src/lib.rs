@@ -45,5 +45,6 @@ pub mod schedule;
 pub mod seat;
 pub mod seed;
 pub mod suite;
+mod time_budget;
 mod timeline;
 pub mod worker;

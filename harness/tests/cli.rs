@@ -124,6 +124,45 @@ fn a_recorded_history_is_judged_and_the_worst_verdict_counts() {
     assert_eq!(code(&["check", &invalid, "empty.unknown.jsonl"]), Some(1), "a violation outranks");
 }
 
+/// Clients that write the same few values over and over, and one whose read can be in no order: to
+/// know that, a search must try far more orders than fit into a moment.
+fn hard_to_judge() -> String {
+    let event = |time: usize, process: usize, kind: &str, f: &str, value: Option<usize>| {
+        let value = value.map_or("null".to_owned(), |value| value.to_string());
+        format!(
+            "{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"key\":\"k\",\"value\":{value}}}\n"
+        )
+    };
+    let clients = 0..24;
+    let begun = clients.clone().map(|c| event(c, c, "invoke", "write", Some(c % 12)));
+    let read = [event(100, 50, "invoke", "read", None), event(101, 50, "ok", "read", Some(3))];
+    let ended = clients.map(|c| event(200 + c, c, "ok", "write", Some(c % 12)));
+    let impossible = (0..6).flat_map(|round| {
+        let value = round % 2;
+        [
+            event(300 + 2 * round, 51, "invoke", "read", None),
+            event(301 + 2 * round, 51, "ok", "read", Some(value)),
+        ]
+    });
+    begun.chain(read).chain(ended).chain(impossible).collect()
+}
+
+#[test]
+fn a_search_that_takes_too_long_ends_as_unknown_and_says_that_its_time_was_up() {
+    let scratch = scratch();
+    std::fs::write(scratch.path().join("hard.jsonl"), hard_to_judge()).expect("a file");
+    for budget in ["0s", "30ms"] {
+        let judged = schism(&["check", "hard.jsonl", "--time-budget", budget], scratch.path());
+        let text = String::from_utf8_lossy(&judged.stdout);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(judged.status.code(), Some(2), "{budget}: {text}");
+        assert!(text.contains("the search gave up when its time was up"), "{budget}: {text}");
+    }
+    let (code, text) = refused(&["check", "hard.jsonl", "--time-budget", "soon"], scratch.path());
+    assert_eq!(code, Some(254), "{text}");
+    assert!(text.contains("such as 500ms"), "{text}");
+}
+
 #[test]
 fn a_reader_who_has_seen_enough_is_no_failure_but_a_full_disk_is() {
     let code = |stdout: Stdio| {

@@ -119,7 +119,7 @@ async fn judge(spec: &WorkloadSpec, lie: Lie) -> BTreeMap<String, Verdict> {
     record(&*workload, lie, &path).await;
     let file = std::fs::File::open(&path).expect("the history");
     let history = History::parse(BufReader::new(file)).expect("a well-formed history");
-    let findings = checker::check_all(&history, &workload.checkers(3));
+    let findings = checker::check_all(&history, &workload.checkers(3, &checker::Budget::default()));
     findings.into_iter().map(|finding| (finding.checker, finding.verdict)).collect()
 }
 

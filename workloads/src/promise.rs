@@ -1,6 +1,6 @@
 //! The promises a workload can be held to, by the names of the checkers that judge them.
 
-use checker::{Activity, Checker, Convergence, Linearizability, LostWrites, StaleReads};
+use checker::{Activity, Budget, Checker, Convergence, Linearizability, LostWrites, StaleReads};
 use serde::{Deserialize, Serialize};
 
 /// A promise of a store to its clients; in YAML by the name of its checker.
@@ -25,26 +25,34 @@ pub(crate) enum Datatype {
     Set,
 }
 
-/// The judges of `promises` over the keys of `keyspace`, each of which has `replicas` copies. Before
-/// them stands the one that asks whether there was anything to judge.
+/// The judges of `promises` over the keys of `keyspace`, each of which has `replicas` copies and is
+/// searched within `budget`. Before them stands the one that asks whether there was anything to judge.
 pub(crate) fn panel(
     promises: &[Promise],
     datatype: Datatype,
     keyspace: &str,
     replicas: usize,
+    budget: &Budget,
 ) -> Vec<Box<dyn Checker>> {
     let activity: Box<dyn Checker> = Box::new(Activity::new(keyspace));
-    let judges = promises.iter().map(|promise| promise.judge(datatype, keyspace, replicas));
+    let judges = promises.iter().map(|promise| promise.judge(datatype, keyspace, replicas, budget));
     std::iter::once(activity).chain(judges).collect()
 }
 
 impl Promise {
-    fn judge(self, datatype: Datatype, keyspace: &str, replicas: usize) -> Box<dyn Checker> {
+    fn judge(
+        self,
+        datatype: Datatype,
+        keyspace: &str,
+        replicas: usize,
+        budget: &Budget,
+    ) -> Box<dyn Checker> {
+        let searched = |judge: Linearizability| Box::new(judge.within(budget.clone()));
         match (self, datatype) {
             (Promise::Linearizability, Datatype::Register) => {
-                Box::new(Linearizability::register(keyspace))
+                searched(Linearizability::register(keyspace))
             }
-            (Promise::Linearizability, Datatype::Set) => Box::new(Linearizability::set(keyspace)),
+            (Promise::Linearizability, Datatype::Set) => searched(Linearizability::set(keyspace)),
             (Promise::StaleReads, _) => Box::new(StaleReads::new(keyspace)),
             (Promise::LostWrites, _) => Box::new(LostWrites::new(keyspace).with_replicas(replicas)),
             (Promise::Convergence, _) => {
@@ -64,8 +72,8 @@ mod tests {
         let promises = [Linearizability, StaleReads, LostWrites, Convergence];
         let written = promises.map(|promise| serde_yaml::to_string(&promise).unwrap());
         for datatype in [Datatype::Register, Datatype::Set] {
-            let names: Vec<_> =
-                panel(&promises, datatype, "k", 3).iter().map(|judge| judge.name()).collect();
+            let panel = panel(&promises, datatype, "k", 3, &Budget::default());
+            let names: Vec<_> = panel.iter().map(|judge| judge.name()).collect();
             let written: Vec<_> = written.iter().map(|name| name.trim()).collect();
             assert_eq!(names[0], "activity");
             assert_eq!(names[1..], written);

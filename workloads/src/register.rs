@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use checker::{Checker, Event, Function, Kind, Value};
+use checker::{Budget, Checker, Event, Function, Kind, Value};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -108,8 +108,8 @@ impl Workload for Register {
         replica_reads(&self.0.keyspace, keys)
     }
 
-    fn checkers(&self, replicas: usize) -> Vec<Box<dyn Checker>> {
-        panel(&self.0.checkers, Datatype::Register, &self.0.keyspace, replicas)
+    fn checkers(&self, replicas: usize, budget: &Budget) -> Vec<Box<dyn Checker>> {
+        panel(&self.0.checkers, Datatype::Register, &self.0.keyspace, replicas, budget)
     }
 }
 

@@ -17,7 +17,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use checker::{Checker, Event, Function, Value};
+use checker::{Budget, Checker, Event, Function, Value};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -104,8 +104,8 @@ impl Workload for Set {
         replica_reads(&self.0.keyspace, keys)
     }
 
-    fn checkers(&self, replicas: usize) -> Vec<Box<dyn Checker>> {
-        panel(&self.0.checkers, Datatype::Set, &self.0.keyspace, replicas)
+    fn checkers(&self, replicas: usize, budget: &Budget) -> Vec<Box<dyn Checker>> {
+        panel(&self.0.checkers, Datatype::Set, &self.0.keyspace, replicas, budget)
     }
 }
 

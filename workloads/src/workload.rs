@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use checker::{Checker, Function, Value};
+use checker::{Budget, Checker, Function, Value};
 use rand::rngs::ChaCha8Rng;
 
 use crate::client::Connector;
@@ -21,8 +21,9 @@ pub trait Workload: Send + Sync {
     /// The reads that end a run, each to be directed at every node: one of every key of this
     /// workload among `keys`, those seen in the run's own invocations.
     fn final_reads(&self, keys: &[String]) -> Vec<Invocation>;
-    /// The checkers that may judge it, bound to its keyspace, where each key has `replicas` copies.
-    fn checkers(&self, replicas: usize) -> Vec<Box<dyn Checker>>;
+    /// The checkers that may judge it, bound to its keyspace, where each key has `replicas` copies
+    /// and is searched within `budget`.
+    fn checkers(&self, replicas: usize, budget: &Budget) -> Vec<Box<dyn Checker>>;
 }
 
 /// One replica read of every key of `keyspace`, in order of first appearance.

@@ -2,9 +2,9 @@
 //!
 //! The search is exponential in the concurrency in the worst case, and an honest checker says when
 //! it gave up. Configurations and bytes are counted, not measured: the same history ends at the
-//! same configuration everywhere. Wall time belongs to the caller, who may raise a flag; what is
-//! found until then depends on the machine, and so the flag is never part of a recorded verdict
-//! other than `Unknown`.
+//! same configuration everywhere. Wall time belongs to the caller, who raises a flag when it is up.
+//! When that is depends on the machine, and so it only ever takes from what is known: a key not
+//! decided by then is `Unknown`, a witness not yet minimal is left as large as it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ pub struct Budget {
     pub configurations: usize,
     /// Bytes held at most, as counted by [`crate::model::Model::weight`].
     pub bytes: usize,
-    /// Raised by the caller to end every search soon.
+    /// Raised by the caller to end every search soon: its time is up.
     pub stop: Option<Arc<AtomicBool>>,
 }
 
@@ -27,6 +27,12 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
 /// Why a search gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spent {
@@ -34,7 +40,7 @@ pub enum Spent {
     Configurations(usize),
     /// Every byte allowed was used.
     Bytes(usize),
-    /// The caller wanted it to stop.
+    /// The caller said that time is up.
     Stopped,
 }
 
@@ -43,7 +49,7 @@ impl std::fmt::Display for Spent {
         match self {
             Spent::Configurations(limit) => write!(f, "after {limit} configurations"),
             Spent::Bytes(limit) => write!(f, "after {limit} bytes of configurations"),
-            Spent::Stopped => f.write_str("because it was told to stop"),
+            Spent::Stopped => f.write_str("when its time was up"),
         }
     }
 }
@@ -66,14 +72,12 @@ impl Meter {
         if self.bytes > budget.bytes {
             return Err(Spent::Bytes(budget.bytes));
         }
-        match &budget.stop {
-            Some(stop) if stop.load(Ordering::Relaxed) => Err(Spent::Stopped),
-            _ => Ok(()),
-        }
+        if budget.is_stopped() { Err(Spent::Stopped) } else { Ok(()) }
     }
 
     /// Whether more was asked of `budget` than it had.
     pub(crate) fn is_spent(&self, budget: &Budget) -> bool {
-        self.configurations > budget.configurations || self.bytes > budget.bytes
+        let counted = self.configurations > budget.configurations || self.bytes > budget.bytes;
+        counted || budget.is_stopped()
     }
 }

@@ -43,7 +43,8 @@ fn findings_do_not_depend_on_the_number_of_threads() {
     let history = stories(30);
     let judged = |threads: usize| -> String {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let findings = pool.install(|| check_all(&history, &for_history(&history)));
+        let findings =
+            pool.install(|| check_all(&history, &for_history(&history, &Budget::default())));
         serde_json::to_string(&findings).unwrap()
     };
     let alone = judged(1);
@@ -55,7 +56,7 @@ fn findings_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_finding_survives_being_written_down() {
-    let findings = check_all(&stories(30), &for_history(&stories(30)));
+    let findings = check_all(&stories(30), &for_history(&stories(30), &Budget::default()));
     let text = serde_json::to_string(&findings).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Finding>>(&text).unwrap(), findings);
 }
@@ -91,11 +92,11 @@ fn a_search_out_of_bytes_is_unknown() {
 }
 
 #[test]
-fn a_search_that_is_told_to_stop_is_unknown() {
+fn a_search_whose_time_is_up_is_unknown() {
     let stopped = Budget { stop: Some(Arc::new(AtomicBool::new(true))), ..Budget::default() };
     let finding = Linearizability::register("r").within(stopped).check(&repeated(0));
     assert_eq!(finding.verdict, Verdict::Unknown);
-    assert!(finding.summary.contains("told to stop"), "{}", finding.summary);
+    assert!(finding.summary.contains("when its time was up"), "{}", finding.summary);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use checker::{
-    Checker, Finding, History, Linearizability, StaleReads, Verdict, canonical, check_all,
+    Budget, Checker, Finding, History, Linearizability, StaleReads, Verdict, canonical, check_all,
     for_history,
 };
 
@@ -38,7 +38,7 @@ fn judge(name: &str, history: &History) -> Vec<Finding> {
     let panel: Vec<Box<dyn Checker>> = if name.starts_with("strict-set") {
         vec![Box::new(Linearizability::set("set")), Box::new(StaleReads::new("set"))]
     } else {
-        for_history(history)
+        for_history(history, &Budget::default())
     };
     check_all(history, &panel)
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use rand::TryRng;
 use results::{RunDirectory, RunInfo};
 
+use super::check::JudgeArguments;
 use super::{Failure, default_runs, exit_code, say, say_error};
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -33,6 +34,8 @@ pub(crate) struct RunArguments {
     /// Print the plan, and stop before anything is started
     #[arg(long)]
     plan_only: bool,
+    #[command(flatten)]
+    judge: JudgeArguments,
 }
 
 impl Default for RunArguments {
@@ -42,6 +45,7 @@ impl Default for RunArguments {
             seed: None,
             runs: default_runs(),
             plan_only: false,
+            judge: JudgeArguments::default(),
         }
     }
 }
@@ -65,6 +69,8 @@ pub(crate) struct ReplayArguments {
     /// Where to keep the new run
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
+    #[command(flatten)]
+    judge: JudgeArguments,
 }
 
 /// Runs a suite.
@@ -77,8 +83,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     let (command, kept) = (command_name(), kept_in(&arguments.runs));
-    let repeat = format!("{command} run {} --seed {seed}{kept}", arguments.suite);
-    carry_out(&plan, &arguments.runs, &repeat)
+    let judged = arguments.judge.words();
+    let repeat = format!("{command} run {} --seed {seed}{kept}{judged}", arguments.suite);
+    carry_out(&plan, &arguments.runs, &repeat, arguments.judge)
 }
 
 /// Shows a violation.
@@ -89,7 +96,7 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8, Failure> {
         suite: "stale-reads".to_owned(),
         seed: arguments.seed,
         runs: arguments.runs.clone(),
-        plan_only: false,
+        ..RunArguments::default()
     })
 }
 
@@ -104,8 +111,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<u8, Failure> {
     // `latest` will be another run soon; the plan that was read stays where it is.
     let path = path.canonicalize().unwrap_or(path);
     let (command, kept) = (command_name(), kept_in(&arguments.runs));
-    let repeat = format!("{command} replay {}{kept}", path.display());
-    carry_out(&plan, &arguments.runs, &repeat)
+    let judged = arguments.judge.words();
+    let repeat = format!("{command} replay {}{kept}{judged}", path.display());
+    carry_out(&plan, &arguments.runs, &repeat, arguments.judge)
 }
 
 /// Reads the plan of a run.
@@ -160,7 +168,7 @@ fn plan_text(plan: &Plan) -> Result<String, Failure> {
 }
 
 /// From a plan to a verdict.
-fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
+fn carry_out(plan: &Plan, runs: &Path, repeat: &str, judge: JudgeArguments) -> Result<u8, Failure> {
     let suite = &plan.suite.suite;
     let started = jiff::Timestamp::now();
     let directory =
@@ -184,7 +192,7 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str) -> Result<u8, Failure> {
         nodes: plan.suite.node_names(),
         configuration: configuration(plan),
     };
-    record_and_judge(plan, &directory, info).map(exit_code)
+    record_and_judge(plan, &directory, info, judge).map(exit_code)
 }
 
 /// What a reader of the report should know of the cluster before the first table.
@@ -202,13 +210,14 @@ fn record_and_judge(
     plan: &Plan,
     directory: &RunDirectory,
     info: RunInfo,
+    arguments: JudgeArguments,
 ) -> Result<Verdict, Failure> {
     let progress = Progress::new(plan.faults.len());
     let judge = {
         let (plan, directory, progress) = (plan.clone(), directory.clone(), progress.clone());
         move || {
             progress.phase("judging");
-            super::check::judge_and_render(&directory, &info, &plan, || progress.done())
+            super::check::judge_and_render(&directory, &info, &plan, arguments, || progress.done())
         }
     };
     let done = heeding_signals(async {

@@ -238,7 +238,8 @@ fn the_run_in_numbers() {
 /// What the checkers themselves find in a recorded history.
 fn judged(name: &str) -> Case {
     let history = recorded(name);
-    let findings = checker::check_all(&history, &checker::for_history(&history));
+    let findings =
+        checker::check_all(&history, &checker::for_history(&history, &checker::Budget::default()));
     case("recorded", &history, findings)
 }
 
