@@ -50,7 +50,7 @@ impl Probe {
         let directory = home.path().join("work");
         fs::create_dir(&directory).unwrap();
         std::os::unix::fs::chown(&directory, user, user).unwrap();
-        fs::copy(built(), home.path().join("sandbox_probe")).unwrap();
+        copy(&built(), &home.path().join("sandbox_probe"));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Probe { home, user, run: format!("test-{}-{number}", std::process::id()) }
     }
@@ -152,6 +152,13 @@ impl Running {
             std::thread::yield_now();
         }
     }
+}
+
+/// By another process: a test on another thread that forks while this one writes would hold the copy
+/// open for writing, and the system starts no program that somebody may still write.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").args([from, to]).status().unwrap();
+    assert!(copied.success(), "cp {} {}: {copied}", from.display(), to.display());
 }
 
 /// Beside the tests' own directory. `cargo test --test …` does not build examples, and would run an
