@@ -39,6 +39,7 @@ pub mod gossip;
 pub mod handoff;
 pub mod hint;
 pub mod layout;
+pub mod lsm;
 pub mod membership;
 pub mod merkle;
 pub mod node;

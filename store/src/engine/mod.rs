@@ -120,12 +120,12 @@ pub enum EngineError {
 
 impl EngineError {
     /// For `map_err`: an error of the system while doing `action` to `path`.
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
         let path = path.to_owned();
         move |error| EngineError::Io { action, path, message: error.to_string() }
     }
 
-    fn damaged(path: &Path, offset: u64, message: &str) -> EngineError {
+    pub(crate) fn damaged(path: &Path, offset: u64, message: &str) -> EngineError {
         EngineError::Damaged { path: path.to_owned(), offset, message: message.to_owned() }
     }
 }
