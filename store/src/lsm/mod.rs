@@ -23,6 +23,10 @@
 
 use bytes::Bytes;
 
+mod cursor;
+mod directory;
+mod format;
+mod log;
 pub mod vfs;
 
 /// What one memtable or table knows of a key.

@@ -1,0 +1,135 @@
+//! One segment read back: its records up to the first that is not whole, and what follows that.
+
+use std::path::Path;
+
+use super::super::cursor::EntryRef;
+use super::super::directory::Directory;
+use super::super::format::{
+    RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, crc, take_entry,
+};
+use super::segment::Segment;
+use super::window::Window;
+use crate::engine::EngineError;
+
+/// One segment on its way through the eyes: `begin run (require_whole | torn_bytes)`.
+pub(super) struct Replay {
+    window: Window,
+    header: SegmentHeader,
+    /// Where the next record begins.
+    offset: u64,
+    /// Which sequence it must have.
+    sequence: u64,
+}
+
+impl Replay {
+    /// Reads the header of segment `number`, which must begin at sequence `expected` if that is known.
+    pub(super) fn begin(
+        directory: &Directory,
+        number: u64,
+        expected: Option<u64>,
+    ) -> Result<Replay, EngineError> {
+        let path = directory.log(number);
+        let mut window = Window::open(directory, path.clone())?;
+        let header = window.get(0, SEGMENT_HEADER_BYTES)?.and_then(SegmentHeader::decode);
+        // No engine has counted beyond half of what there is: adding to a sequence never overflows.
+        let is_possible = |it: &SegmentHeader| (1..=u64::MAX / 2).contains(&it.first_sequence);
+        let header = header.filter(|header| header.number == number && is_possible(header));
+        let wrong = || EngineError::damaged(&path, 0, "the segment's header is wrong");
+        let header = header.ok_or_else(wrong)?;
+        if expected.is_some_and(|sequence| sequence != header.first_sequence) {
+            return Err(does_not_follow(directory, number));
+        }
+        let sequence = header.first_sequence;
+        Ok(Replay { window, header, offset: SEGMENT_HEADER_BYTES as u64, sequence })
+    }
+
+    /// Applies records up to the first that is not whole.
+    pub(super) fn run(
+        &mut self,
+        apply: &mut impl FnMut(u64, EntryRef<'_>),
+    ) -> Result<(), EngineError> {
+        loop {
+            let sequence = self.sequence;
+            let Some(mut payload) = self.payload()? else { return Ok(()) };
+            let bytes = (RECORD_HEADER_BYTES + payload.len()) as u64;
+            while !payload.is_empty() {
+                let Some(entry) = take_entry(&mut payload) else {
+                    return Err(self.damaged("a record is not made of entries"));
+                };
+                apply(sequence, entry);
+            }
+            self.offset += bytes;
+            let next = sequence.checked_add(1);
+            self.sequence = next.ok_or_else(|| self.damaged("there is no next sequence"))?;
+        }
+    }
+
+    /// The payload of the record that begins here, if that is whole and in its turn.
+    fn payload(&mut self) -> Result<Option<&[u8]>, EngineError> {
+        let salt = self.header.salt;
+        let header = self.window.get(self.offset, RECORD_HEADER_BYTES)?;
+        let header = header.and_then(|bytes| RecordHeader::decode(bytes, salt));
+        let Some(header) = header.filter(|it| it.sequence == self.sequence) else {
+            return Ok(None);
+        };
+        let offset = self.offset + RECORD_HEADER_BYTES as u64;
+        let payload = self.window.get(offset, header.payload_bytes as usize)?;
+        Ok(payload.filter(|payload| header.payload_crc == crc(salt, payload)))
+    }
+
+    /// Fails unless nothing but zeros follows the last record.
+    pub(super) fn require_whole(&mut self) -> Result<(), EngineError> {
+        if self.window.content_end(self.offset)? == self.offset {
+            return Ok(());
+        }
+        Err(self.damaged("a record is not whole, and a later segment exists"))
+    }
+
+    /// How many bytes of a torn record follow the last one; fails where they are damaged instead.
+    pub(super) fn torn_bytes(&mut self) -> Result<u64, EngineError> {
+        let end = self.window.content_end(self.offset)?;
+        for at in self.offset..end {
+            let later = self.window.get(at, RECORD_HEADER_BYTES)?;
+            let later = later.and_then(|bytes| RecordHeader::decode(bytes, self.header.salt));
+            if later.is_some_and(|later| later.synced >= self.sequence) {
+                return Err(
+                    self.damaged("a record is not whole, and a later one says it was synced")
+                );
+            }
+        }
+        Ok(end - self.offset)
+    }
+
+    /// The segment, to be written on after its last whole record.
+    pub(super) fn resume(self) -> Result<Segment, EngineError> {
+        let (file, path) = self.window.into_file();
+        Segment::resume(file, path, self.header, self.offset)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.window.path()
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The sequence of the next record.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn damaged(&self, message: &str) -> EngineError {
+        EngineError::damaged(self.path(), self.offset, message)
+    }
+}
+
+/// The error for a segment that begins elsewhere than the one before it ends.
+pub(in super::super) fn does_not_follow(directory: &Directory, number: u64) -> EngineError {
+    let message = "the segment does not follow the one before";
+    EngineError::damaged(&directory.log(number), 0, message)
+}
