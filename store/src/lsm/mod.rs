@@ -23,10 +23,16 @@
 
 use bytes::Bytes;
 
+mod cache;
+mod compression;
 mod cursor;
 mod directory;
+mod filter;
 mod format;
+mod levels;
 mod log;
+mod quarantine;
+mod table;
 pub mod vfs;
 
 /// What one memtable or table knows of a key.
