@@ -4,7 +4,7 @@
 //! cluster: demo
 //! node: n1
 //! data: /var/lib/schism/n1
-//! sync: always            # or an interval: 100ms
+//! sync: always            # or an interval: 100ms; or never
 //! members:
 //!   - { node: n1, client: 10.0.0.1:7000, peer: 10.0.0.1:7001 }
 //! keyspaces:
@@ -125,7 +125,7 @@ impl std::fmt::Display for Policy {
     }
 }
 
-/// When a write counts as durable. In YAML `always`, or an interval such as `100ms`.
+/// When a write counts as durable. In YAML `always`, an interval such as `100ms`, or `never`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
     /// After `fdatasync`; writers that arrive together share one.
@@ -134,14 +134,24 @@ pub enum Sync {
     /// After the system took the bytes (a killed process loses nothing); `fdatasync` follows
     /// within this interval, in milliseconds (a power loss may cost that much).
     Every(u64),
+    /// After the system took the bytes, which it writes when it likes (a power loss may cost all since
+    /// the last full memtable).
+    Never,
+}
+
+impl std::fmt::Display for Sync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Sync::Always => f.write_str("always"),
+            Sync::Every(millis) => write!(f, "{millis}ms"),
+            Sync::Never => f.write_str("never"),
+        }
+    }
 }
 
 impl Serialize for Sync {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Sync::Always => serializer.serialize_str("always"),
-            Sync::Every(millis) => serializer.collect_str(&format_args!("{millis}ms")),
-        }
+        serializer.collect_str(self)
     }
 }
 
@@ -160,11 +170,13 @@ fn millis(text: &str) -> Option<u64> {
 impl std::str::FromStr for Sync {
     type Err = String;
     fn from_str(text: &str) -> Result<Sync, String> {
-        if text == "always" {
-            return Ok(Sync::Always);
+        match text {
+            "always" => return Ok(Sync::Always),
+            "never" => return Ok(Sync::Never),
+            _ => {}
         }
         millis(text).filter(|&millis| millis > 0).map(Sync::Every).ok_or_else(|| {
-            format!("sync is `always` or an interval such as `100ms`, `1s` or `1m`, not `{text}`")
+            format!("sync is `always`, `never` or an interval such as `100ms`, `1s` or `1m`, not `{text}`")
         })
     }
 }
@@ -183,6 +195,7 @@ mod tests {
     fn an_interval_is_read_in_any_unit_and_written_in_milliseconds() {
         let read = |text: &str| text.parse::<Sync>();
         assert_eq!(read("always"), Ok(Sync::Always));
+        assert_eq!(read("never"), Ok(Sync::Never));
         assert_eq!(read("100ms"), Ok(Sync::Every(100)));
         assert_eq!(read("2s"), Ok(Sync::Every(2_000)));
         assert_eq!(read("1m"), Ok(Sync::Every(60_000)));

@@ -33,9 +33,10 @@ use crate::anti_entropy::AntiEntropy;
 use crate::clock::{Clock, WallClock};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, Nonces};
-use crate::engine::{Durable, Engine, EngineError, Options};
+use crate::engine::{Engine, EngineError};
 use crate::gossip::View;
 use crate::handoff::Hints;
+use crate::lsm::{Lsm, Options};
 use crate::peer::{Peers, Timing, listen};
 use crate::placement::Placement;
 use crate::replica::{Replica, ReplicaError};
@@ -85,7 +86,7 @@ pub struct Node {
     name: String,
     coordinator: Arc<Coordinator>,
     front: Arc<front::Front>,
-    engine: Arc<Durable>,
+    engine: Arc<Lsm>,
     clients: TcpListener,
     loops: JoinSet<()>,
     stop: CancellationToken,
@@ -154,12 +155,12 @@ async fn open(
     config: &Config,
     clock: Arc<dyn Clock>,
     random: &mut ChaCha8Rng,
-) -> Result<(Arc<Durable>, Arc<Coordinator>), ReplicaError> {
+) -> Result<(Arc<Lsm>, Arc<Coordinator>), ReplicaError> {
     let placement = Arc::new(Placement::new(config).expect("the check has seen every name"));
     let me = placement.me().clone();
     let (path, options) =
         (config.data.clone(), Options { sync: config.sync, ..Options::default() });
-    let opened = tokio::task::spawn_blocking(move || Durable::open(&path, options)).await;
+    let opened = tokio::task::spawn_blocking(move || Lsm::open(&path, options)).await;
     let engine = Arc::new(opened.map_err(|_| EngineError::Closed("opening it panicked".into()))??);
     let life = incarnation::begin(&*engine, &*clock, config.sync, random).await?;
     let stats = Arc::new(Stats::default());

@@ -31,10 +31,6 @@ impl Engine for Broken {
         Ok(Vec::new())
     }
 
-    fn len(&self) -> usize {
-        0
-    }
-
     fn close(&self) -> Result<(), EngineError> {
         Ok(())
     }

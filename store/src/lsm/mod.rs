@@ -19,25 +19,52 @@
 //!
 //! Source: O'Neil et al., "The Log-Structured Merge-Tree", Acta Informatica 1996; Chang et al.,
 //! "Bigtable", OSDI 2006, §5.3; Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017.
-#![allow(dead_code, unused_imports, reason = "rooms that nobody enters yet")]
+#![allow(dead_code, reason = "inspection comes next")]
 
 use bytes::Bytes;
 
 mod cache;
+mod commit;
+mod compaction;
 mod compression;
 mod cursor;
 mod directory;
+mod engine;
 mod filter;
+mod flush;
 mod format;
 mod levels;
 mod log;
 mod manifest;
+mod memtable;
+mod merge;
+mod options;
 mod pace;
 mod picker;
 mod pressure;
 mod quarantine;
+mod queue;
+mod restore;
+mod run;
+mod snapshot;
+mod state;
+mod statistics;
 mod table;
+mod tree;
 pub mod vfs;
+mod view;
+
+pub use compaction::Reaper;
+pub use compression::Compression;
+pub use engine::Lsm;
+pub use options::Options;
+pub use picker::Shape;
+pub use pressure::{Bound, Bounds};
+pub use quarantine::DamagedRange;
+pub use snapshot::{Range, Snapshot};
+pub use statistics::Statistics;
+pub use table::TableShape;
+pub use tree::Tree;
 
 /// What one memtable or table knows of a key.
 #[derive(Clone, Debug, PartialEq)]

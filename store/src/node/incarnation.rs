@@ -64,7 +64,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::engine::{Durable, Options};
+    use crate::lsm::{Lsm, Options};
 
     struct Stopped(u64);
 
@@ -81,7 +81,7 @@ mod tests {
         sync: Sync,
         random: &mut ChaCha8Rng,
     ) -> Incarnation {
-        let engine = Durable::open(directory, Options { sync, ..Options::default() }).unwrap();
+        let engine = Lsm::open(directory, Options { sync, ..Options::default() }).unwrap();
         let life = begin(&engine, &Stopped(micros), sync, random).await.unwrap();
         engine.close().unwrap();
         life

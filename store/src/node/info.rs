@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::config::{Config, Sync};
 use crate::coordinator::Coordinator;
-use crate::engine::Durable;
+use crate::lsm::Lsm;
 use crate::membership::Health;
 use crate::server;
 
@@ -18,20 +18,16 @@ pub(super) struct Info {
     settings: Vec<(&'static str, String)>,
     start: Instant,
     coordinator: Arc<Coordinator>,
-    engine: Arc<Durable>,
+    engine: Arc<Lsm>,
 }
 
 /// Names and values, one a line.
 type Fields = Vec<(&'static str, String)>;
 
 impl Info {
-    pub(super) fn new(
-        config: &Config,
-        coordinator: Arc<Coordinator>,
-        engine: Arc<Durable>,
-    ) -> Info {
+    pub(super) fn new(config: &Config, coordinator: Arc<Coordinator>, engine: Arc<Lsm>) -> Info {
         let settings = vec![
-            ("appendfsync", if config.sync == Sync::Always { "always" } else { "everysec" }.into()),
+            ("appendfsync", appendfsync(config.sync).into()),
             ("appendonly", "yes".to_owned()),
             ("cluster-name", config.cluster.clone()),
             ("databases", "1".to_owned()),
@@ -91,15 +87,11 @@ impl Info {
     }
 
     fn server(&self) -> Fields {
-        let sync = match self.sync {
-            Sync::Always => "always".to_owned(),
-            Sync::Every(millis) => format!("{millis}ms"),
-        };
         vec![
             ("schism_version", env!("CARGO_PKG_VERSION").to_owned()),
             ("node", self.node.clone()),
             ("cluster", self.cluster.clone()),
-            ("sync", sync),
+            ("sync", self.sync.to_string()),
             ("process_id", std::process::id().to_string()),
             ("uptime_in_seconds", self.start.elapsed().as_secs().to_string()),
         ]
@@ -113,6 +105,15 @@ impl Info {
             ("engine_syncs", engine.syncs.to_string()),
             ("engine_flushes", engine.flushes.to_string()),
             ("engine_merges", engine.merges.to_string()),
+            ("engine_moves", engine.moves.to_string()),
+            ("engine_stalls", engine.stalls.to_string()),
+            ("engine_stalled_ms", engine.stalled.as_millis().to_string()),
+            ("engine_memtable_bytes", engine.memtable_bytes.to_string()),
+            ("engine_table_bytes", engine.table_bytes.iter().sum::<u64>().to_string()),
+            ("engine_damaged_blocks", engine.damaged_blocks.to_string()),
+            ("engine_write_amplification", format!("{:.2}", engine.write_amplification())),
+            ("engine_space_amplification", format!("{:.2}", engine.space_amplification())),
+            ("engine_read_amplification", engine.read_amplification().to_string()),
         ]
     }
 
@@ -171,6 +172,15 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
         }
     }
     pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+/// The nearest thing Redis has a word for.
+fn appendfsync(sync: Sync) -> &'static str {
+    match sync {
+        Sync::Always => "always",
+        Sync::Every(_) => "everysec",
+        Sync::Never => "no",
+    }
 }
 
 #[cfg(test)]

@@ -47,10 +47,6 @@ impl Engine for Slow {
         Ok(map.range(from..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect())
     }
 
-    fn len(&self) -> usize {
-        self.map.lock().unwrap().len()
-    }
-
     fn close(&self) -> Result<(), EngineError> {
         self.sync();
         Ok(())

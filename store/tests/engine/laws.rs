@@ -12,7 +12,7 @@ use super::*;
 #[test]
 fn a_segment_is_synced_before_the_next_begins_however_rarely_writes_are() {
     let path = tempfile::tempdir().unwrap();
-    let engine = open(path.path(), Options { sync: Sync::Every(3_600_000), ..TINY });
+    let engine = open(path.path(), tiny(Sync::Every(3_600_000)));
     for number in 0..200 {
         let (key, value) = (format!("k{number}"), "v".repeat(100));
         write(&engine, batch(&[(&key, Some(&value))])).unwrap();
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn pages(engine: &Durable, limit: usize) -> Vec<(Bytes, Bytes)> {
+fn pages(engine: &Lsm, limit: usize) -> Vec<(Bytes, Bytes)> {
     let mut pairs: Vec<(Bytes, Bytes)> = Vec::new();
     loop {
         // The least key after the last one seen.
@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn it_is_an_ordered_map_through_flushes_merges_and_starts(steps in vec(step(), 1..60)) {
         let path = tempfile::tempdir().unwrap();
-        let mut engine = open(path.path(), TINY);
+        let mut engine = open(path.path(), tiny(Sync::Always));
         let mut model: BTreeMap<Bytes, Bytes> = BTreeMap::new();
         for step in steps {
             match step {
@@ -79,13 +79,11 @@ proptest! {
                 }
                 Step::Reopen => {
                     drop(engine);
-                    engine = open(path.path(), TINY);
+                    engine = open(path.path(), tiny(Sync::Always));
                 }
             }
         }
         let expected: Vec<(Bytes, Bytes)> = model.into_iter().collect();
-        prop_assert_eq!(engine.len(), expected.len());
-        prop_assert_eq!(engine.is_empty(), expected.is_empty());
         prop_assert_eq!(pages(&engine, 3), expected);
     }
 }
@@ -93,7 +91,7 @@ proptest! {
 #[test]
 fn many_writes_become_few_tables_and_their_log_is_freed() {
     let path = tempfile::tempdir().unwrap();
-    let engine = open(path.path(), TINY);
+    let engine = open(path.path(), tiny(Sync::Always));
     for number in 0..300 {
         put(&engine, &format!("key{:03}", number % 150), &format!("{number}"));
     }
@@ -102,17 +100,17 @@ fn many_writes_become_few_tables_and_their_log_is_freed() {
     }
     engine.close().unwrap();
     let done = engine.statistics();
-    assert!(done.flushes > 3 && done.merges > 1, "{done:?}");
+    assert!(done.flushes > 3 && done.merges > 0, "{done:?}");
     let count = |prefix: &str| {
         let files = std::fs::read_dir(path.path()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with(prefix)).count()
     };
-    assert!((1..=TINY.tables_max).contains(&count("table-")), "{}", count("table-"));
+    assert_eq!(count("table-"), done.tables.iter().sum::<usize>(), "{done:?}");
     assert_eq!(count("log-"), 1);
-    assert_eq!(engine.len(), 50);
+    assert_eq!(all(&engine).unwrap().len(), 50);
     drop(engine);
-    let engine = open(path.path(), TINY);
+    let engine = open(path.path(), tiny(Sync::Always));
     let kept: Vec<(Bytes, Bytes)> = (250..300)
         .map(|number| (format!("key{:03}", number - 150).into(), format!("{number}").into()))
         .collect();
@@ -155,7 +153,7 @@ fn writes_that_wait_together_share_one_write_and_one_sync() {
 #[test]
 fn writers_of_many_threads_lose_nothing() {
     let path = tempfile::tempdir().unwrap();
-    let engine = open(path.path(), Options { memtable_bytes: 5_000, ..TINY });
+    let engine = open(path.path(), Options { memtable_bytes: 5_000, ..tiny(Sync::Always) });
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let engine = &engine;
@@ -168,7 +166,7 @@ fn writers_of_many_threads_lose_nothing() {
             });
         }
     });
-    assert_eq!(engine.len(), 400);
+    assert_eq!(all(&engine).unwrap().len(), 400);
 }
 
 #[test]
@@ -214,7 +212,7 @@ fn a_closed_engine_refuses_writes_and_still_reads() {
 fn a_directory_has_one_engine() {
     let path = tempfile::tempdir().unwrap();
     let engine = open(path.path(), Options::default());
-    let second = Durable::open(path.path(), Options::default()).err();
+    let second = Lsm::open(path.path(), Options::default()).err();
     assert!(matches!(second, Some(EngineError::InUse { .. })), "{second:?}");
     drop(engine);
     open(path.path(), Options::default());
@@ -227,7 +225,7 @@ fn a_callback_that_panics_harms_nobody_else() {
     engine.write(batch(&[("k", Some("v"))]), Box::new(|_| panic!("a planted panic")));
     put(&engine, "l", "v");
     engine.close().unwrap();
-    assert_eq!(engine.len(), 2);
+    assert_eq!(all(&engine).unwrap().len(), 2);
 }
 
 #[test]
@@ -246,7 +244,7 @@ fn the_last_handle_may_be_dropped_by_a_callback() {
     open_gate.send(()).unwrap();
     let deadline = std::time::Instant::now() + PATIENCE;
     let engine = loop {
-        match Durable::open(path.path(), Options::default()) {
+        match Lsm::open(path.path(), Options::default()) {
             Ok(engine) => break engine,
             Err(error) => {
                 assert!(matches!(error, EngineError::InUse { .. }), "{error}");
@@ -261,7 +259,7 @@ fn the_last_handle_may_be_dropped_by_a_callback() {
 #[test]
 fn a_directory_taken_away_ends_writes_and_names_the_cause() {
     let path = tempfile::tempdir().unwrap();
-    let engine = open(path.path(), TINY);
+    let engine = open(path.path(), tiny(Sync::Always));
     put(&engine, "k", "v");
     std::fs::remove_dir_all(path.path()).unwrap();
     let refused = (0..100)

@@ -7,20 +7,35 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use store::Sync;
-use store::engine::{Batch, Durable, Engine, EngineError, Options};
+use store::engine::{Batch, Engine, EngineError};
+use store::lsm::{Bound, Bounds, Compression, Lsm, Options, Shape, TableShape};
 
+mod by_hand;
+mod crash;
 mod damage;
+mod faults;
+mod hostile;
 mod kill;
 mod laws;
+mod repair;
+mod steps;
 
 /// Longer than any write takes; reached only when one is never answered.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Small enough for a handful of writes to flush and merge.
-const TINY: Options = Options { sync: Sync::Always, memtable_bytes: 600, tables_max: 2 };
+/// So small that a few writes go through every kind of step.
+fn tiny(sync: Sync) -> Options {
+    Options {
+        sync,
+        memtable_bytes: 1_500,
+        table: TableShape { block_bytes: 128, partition_bytes: 512, compression: Compression::Lz4 },
+        shape: Shape { level0_trigger: 2, level1_bytes: 1_500, fanout: 2, table_bytes: 600 },
+        ..Options::default()
+    }
+}
 
-fn open(path: &Path, options: Options) -> Durable {
-    Durable::open(path, options).unwrap()
+fn open(path: &Path, options: Options) -> Lsm {
+    Lsm::open(path, options).unwrap()
 }
 
 fn batch(entries: &[(&str, Option<&str>)]) -> Batch {
@@ -29,17 +44,17 @@ fn batch(entries: &[(&str, Option<&str>)]) -> Batch {
 }
 
 /// Writes, and waits for the answer.
-fn write(engine: &Durable, batch: Batch) -> Result<(), EngineError> {
+fn write(engine: &Lsm, batch: Batch) -> Result<(), EngineError> {
     let (told, answer) = mpsc::channel();
     engine.write(batch, Box::new(move |result| told.send(result).unwrap()));
     answer.recv_timeout(PATIENCE).expect("an answer within patience")
 }
 
-fn put(engine: &Durable, key: &str, value: &str) {
+fn put(engine: &Lsm, key: &str, value: &str) {
     write(engine, batch(&[(key, Some(value))])).unwrap();
 }
 
 /// Everything it holds.
-fn all(engine: &Durable) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
+fn all(engine: &Lsm) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
     engine.scan(b"", usize::MAX)
 }

@@ -10,51 +10,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-mod committer;
-mod compactor;
-mod directory;
-mod durable;
-mod format;
-mod log;
-mod manifest;
-mod memtable;
-mod merge;
-mod queue;
-mod restore;
-mod statistics;
-mod table;
-mod view;
-
-pub use durable::{Durable, Options};
-pub use statistics::Statistics;
-
-/// A key, and its value or `None` where it was removed.
-type Entry = (Bytes, Option<Bytes>);
-
-/// What one memtable or table knows of a key.
-#[derive(Clone, Debug, PartialEq)]
-enum Found {
-    Value(Bytes),
-    /// A tombstone: older tables must not be asked.
-    Removed,
-}
-
-impl Found {
-    fn value(self) -> Option<Bytes> {
-        match self {
-            Found::Value(value) => Some(value),
-            Found::Removed => None,
-        }
-    }
-}
-
-impl From<Option<Bytes>> for Found {
-    fn from(value: Option<Bytes>) -> Found {
-        value.map_or(Found::Removed, Found::Value)
-    }
-}
-
-/// Called once, by a thread of the engine; by the caller's own where the engine is closed already.
+/// Called once, by whichever thread commits; by the caller's own where nothing more is taken.
 /// While it runs no other write is answered: it must not wait for anything.
 pub type Done = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
 
@@ -74,12 +30,6 @@ pub trait Engine: Send + Sync + 'static {
     fn write(&self, batch: Batch, done: Done);
     /// Up to `limit` pairs with keys at or after `from`, ascending.
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError>;
-    /// How many keys it holds.
-    fn len(&self) -> usize;
-    /// Whether it holds none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
     /// Waits until everything handed over is durable, and ends the engine's threads.
     fn close(&self) -> Result<(), EngineError>;
 }
@@ -112,6 +62,12 @@ pub enum EngineError {
     InUse {
         /// Which directory.
         path: std::path::PathBuf,
+    },
+    /// More waits to be written than memory is set aside for; this was not written, and never will be.
+    #[error("take more writes: {waiting_bytes} bytes wait already")]
+    Overloaded {
+        /// What waits, in bytes of keys and values.
+        waiting_bytes: usize,
     },
     /// The engine was closed, or broke earlier.
     #[error("the engine is closed: {0}")]

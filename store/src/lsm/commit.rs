@@ -1,0 +1,332 @@
+//! How batches become durable: all that wait, with one write and one sync.
+//!
+//! Whoever holds the writer leads: it takes every batch that waits, its own among them, appends them to
+//! the log as one, syncs if that was promised, applies them to the memtable and answers. A thread that
+//! commits its own batch so needs no other thread; those who come meanwhile sleep until they are
+//! answered, or woken to lead the next group. Batches handed over with a callback are led by a thread
+//! of the engine. (Group commit: DeWitt et al., SIGMOD 1984, §5.2; leaders and followers as in
+//! LevelDB's writers.)
+//!
+//! Where a sync is promised, threads just answered are about to come back with more. A leader that
+//! finds fewer of them than there were in the last group lets them run for a moment: one sync for eight
+//! costs what one sync for one does. (PostgreSQL's `commit_siblings` waits for the same reason.)
+//!
+//! Shape: `hold back -> take -> append -> [sync] -> apply -> done* -> [rotate]`; a batch is visible
+//! before its callback is called, and after it is as durable as promised.
+
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::format::put_record;
+use super::log::{Recovered, Segment};
+use super::memtable::Memtable;
+use super::pressure::Flow;
+use super::queue::{Queue, Waiting};
+use super::state::{Frozen, State};
+use super::tree::Tree;
+use crate::config::Sync;
+use crate::engine::{Batch, Done, EngineError};
+
+/// The end of the log, and what is known of it.
+pub(super) struct Writer {
+    segment: Segment,
+    next_sequence: u64,
+    /// The last sequence known to be on the platter.
+    synced: u64,
+    /// The first sequence written since the engine was opened.
+    first_sequence: u64,
+    /// When what is not on the platter must be; `None` while all is, or where nobody promised.
+    sync_due: Option<Instant>,
+    /// Batches of the group before.
+    last_group: usize,
+    /// The records of a group, kept for its memory.
+    records: Vec<u8>,
+}
+
+/// The writer, held by who leads. Letting go of it wakes whoever can lead next.
+pub(super) struct Led<'a> {
+    /// `None` only while it is dropped.
+    writer: Option<MutexGuard<'a, Writer>>,
+    queue: &'a Queue,
+}
+
+impl<'a> Led<'a> {
+    pub(super) fn new(writer: MutexGuard<'a, Writer>, queue: &'a Queue) -> Led<'a> {
+        Led { writer: Some(writer), queue }
+    }
+}
+
+impl Deref for Led<'_> {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        self.writer.as_deref().expect("held until it is dropped")
+    }
+}
+
+impl DerefMut for Led<'_> {
+    fn deref_mut(&mut self) -> &mut Writer {
+        self.writer.as_deref_mut().expect("held until it is dropped")
+    }
+}
+
+impl Drop for Led<'_> {
+    /// A thread that found the writer held sleeps on a batch that this holder may not have seen.
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        self.queue.hand_over();
+    }
+}
+
+impl Writer {
+    pub(super) fn new(Recovered { segment, next_sequence }: Recovered) -> Writer {
+        Writer {
+            segment,
+            next_sequence,
+            synced: next_sequence - 1,
+            first_sequence: next_sequence,
+            sync_due: None,
+            last_group: 0,
+            records: Vec::new(),
+        }
+    }
+
+    /// When somebody must sync, if nobody writes until then.
+    pub(super) fn sync_due(&self) -> Option<Instant> {
+        self.sync_due
+    }
+
+    /// Appends the records of `batches`, as one write.
+    fn append(&mut self, batches: &[Batch]) -> Result<(), EngineError> {
+        self.records.clear();
+        for batch in batches {
+            let entries = batch.entries.iter().map(|(key, value)| (&key[..], value.as_deref()));
+            let salt = self.segment.salt();
+            put_record(&mut self.records, salt, self.next_sequence, self.synced, entries);
+            self.next_sequence += 1;
+        }
+        self.segment.append(&self.records)
+    }
+
+    fn is_synced(&self) -> bool {
+        self.synced == self.next_sequence - 1
+    }
+}
+
+/// Where a thread that commits finds the answer to its own batch.
+type Answer = Arc<Mutex<Option<Result<(), EngineError>>>>;
+
+/// How often a leader lets others run first: a few microseconds each, on a machine that has others to
+/// run, and nothing on one that has none.
+const GATHER_YIELDS: usize = 32;
+
+/// A segment of the log ends when it is so many times larger than a full memtable.
+const LOG_TO_MEMTABLE: u64 = 4;
+
+/// How long a writer waits for room before it looks whether the engine broke meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl Tree {
+    /// Makes `batch` durable as promised, and visible.
+    pub fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+        match self.try_writer() {
+            Some(mut writer) => self.commit_waiting(&mut writer, Some(batch)),
+            None => self.commit_in_turn(batch),
+        }
+    }
+
+    /// Somebody leads: `batch` waits until it is answered, or this thread is woken to lead.
+    fn commit_in_turn(&self, batch: Batch) -> Result<(), EngineError> {
+        let answer = Answer::default();
+        let (told, owner) = (answer.clone(), thread::current());
+        let asleep = owner.clone();
+        let done = move |result| {
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            asleep.unpark();
+        };
+        self.queue.push(Waiting { batch, done: Box::new(done), owner: Some(owner) });
+        loop {
+            let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(result) = answered {
+                return result;
+            }
+            match self.try_writer() {
+                Some(mut writer) => self.lead(&mut writer),
+                None => thread::park(),
+            }
+        }
+    }
+
+    /// Ends the memtable, unless it is empty; it then waits to be flushed.
+    pub fn freeze(&self) -> Result<(), EngineError> {
+        let mut writer = self.writer();
+        if self.view.current().active.is_empty() {
+            return Ok(());
+        }
+        let rotated = self.rotate(&mut writer);
+        rotated.inspect_err(|error| self.break_off(error))
+    }
+
+    /// Commits everything that waits; a failure ends the engine, and is told to those who wait.
+    pub(super) fn lead(&self, writer: &mut Writer) {
+        // Its own batch, if it has one, waits with the others, and is told by its callback.
+        let _told = self.commit_waiting(writer, None);
+    }
+
+    /// The same, with the leader's own batch after those that wait; what became of that.
+    fn commit_waiting(&self, writer: &mut Writer, own: Option<Batch>) -> Result<(), EngineError> {
+        self.hold_back();
+        if self.options.sync == Sync::Always {
+            self.gather(writer.last_group.saturating_sub(usize::from(own.is_some())));
+        }
+        let (waiting, ended) = self.queue.take();
+        let (own, told) = match ended {
+            Some(reason) => (None, Err(EngineError::Closed(reason))),
+            None => (own, Ok(())),
+        };
+        let waiting = waiting.into_iter().map(|one| (one.batch, one.done));
+        let (mut batches, dones): (Vec<Batch>, Vec<Done>) = waiting.unzip();
+        batches.extend(own);
+        writer.last_group = batches.len();
+        if batches.is_empty() {
+            return told;
+        }
+        let committed = self.commit_group(writer, &batches, dones);
+        committed.inspect_err(|error| self.break_off(error)).and(told)
+    }
+
+    /// Lets those run who are about to bring more.
+    fn gather(&self, expected: usize) {
+        for _ in 0..GATHER_YIELDS {
+            if self.queue.len() >= expected {
+                break;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// *Requires* `dones` of the first of `batches`.
+    fn commit_group(
+        &self,
+        writer: &mut Writer,
+        batches: &[Batch],
+        dones: Vec<Done>,
+    ) -> Result<(), EngineError> {
+        let first = writer.next_sequence;
+        let written = self.write(writer, batches);
+        let bytes = match &written {
+            Ok(()) => self.view.current().active.apply((first..).zip(batches)),
+            Err(_) => 0,
+        };
+        for done in dones {
+            answer(done, written.clone());
+        }
+        written?;
+        if self.is_full(bytes, writer)
+            && let Err(error) = self.rotate(writer)
+        {
+            // What was committed stays so: it is the next write that is refused.
+            self.break_off(&error);
+        }
+        Ok(())
+    }
+
+    /// A few keys written over and over fill the log, and no memtable.
+    fn is_full(&self, memtable_bytes: usize, writer: &Writer) -> bool {
+        let segment_bytes_max = LOG_TO_MEMTABLE.saturating_mul(self.options.memtable_bytes as u64);
+        memtable_bytes >= self.options.memtable_bytes || writer.segment.bytes() >= segment_bytes_max
+    }
+
+    /// Makes `batches` as durable as promised.
+    fn write(&self, writer: &mut Writer, batches: &[Batch]) -> Result<(), EngineError> {
+        writer.append(batches)?;
+        self.counters.count_group(batches, writer.records.len());
+        match self.options.sync {
+            Sync::Always => self.sync(writer),
+            Sync::Never => Ok(()),
+            Sync::Every(millis) => {
+                let now = Instant::now();
+                let Some(due) = writer.sync_due else {
+                    writer.sync_due = Some(now + Duration::from_millis(millis));
+                    self.queue.nudge();
+                    return Ok(());
+                };
+                if due <= now { self.sync(writer) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Puts what was written on the platter.
+    pub(super) fn sync(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        writer.sync_due = None;
+        if writer.is_synced() {
+            return Ok(());
+        }
+        writer.segment.sync()?;
+        self.counters.syncs.fetch_add(1, Relaxed);
+        writer.synced = writer.next_sequence - 1;
+        Ok(())
+    }
+
+    /// Ends segment and memtable together, so that the table made of the one frees the other.
+    pub(super) fn rotate(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        self.sync(writer)?;
+        writer.segment.finish()?;
+        let number = writer.segment.number() + 1;
+        let next = Segment::create(&self.directory, number, writer.next_sequence);
+        writer.segment = next.inspect_err(|_| writer.segment.give_up())?;
+        let active = Arc::new(Memtable::after(writer.next_sequence - 1));
+        self.view.edit(|state| {
+            let full = Frozen { memtable: state.active.clone(), next_log: number };
+            let frozen = std::iter::once(full).chain(state.frozen.iter().cloned()).collect();
+            State { active, frozen, levels: state.levels.clone() }
+        });
+        Ok(())
+    }
+
+    /// Ends the log with an empty record, which says that all before it was synced: damage to the last
+    /// batch can then not pass for a tear.
+    pub(super) fn mark_synced(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        if writer.next_sequence == writer.first_sequence {
+            return Ok(());
+        }
+        self.sync(writer)?;
+        writer.append(&[Batch::default()])?;
+        self.sync(writer)?;
+        writer.segment.finish()
+    }
+
+    /// Waits while memory or the tables no read should have to ask are over their bounds.
+    fn hold_back(&self) {
+        let flow = || self.options.bounds.flow(self.view.load());
+        if flow() == Flow::Free {
+            return;
+        }
+        let begun = Instant::now();
+        loop {
+            let seen = self.view.generation();
+            match flow() {
+                Flow::Free => break,
+                Flow::Slow(delay) => {
+                    // Once: delayed is not stopped.
+                    thread::sleep(delay);
+                    break;
+                }
+                Flow::Stop if self.queue.ended().is_some() => break,
+                Flow::Stop => self.view.wait(seen, PATIENCE),
+            }
+        }
+        self.counters.count_stall(begun.elapsed());
+    }
+}
+
+/// Calls `done`. Should it panic, that is its owner's loss: the others of its group are answered too.
+fn answer(done: Done, result: Result<(), EngineError>) {
+    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+        tracing::error!("a callback of a write panicked");
+    }
+}

@@ -1,0 +1,321 @@
+//! What was written lately, in order of keys, in memory.
+//!
+//! A reader sees the newest value of a key. A snapshot sees the newest one that was there when it was
+//! taken: from then on the table keeps what is overwritten, as long as that snapshot lives, in a list
+//! behind its slot. No table on disk has two versions of a key; a snapshot holds on to the memtable
+//! itself, and so flushes and compactions need not know of it.
+//!
+//! ```text
+//! pin -> sequence 7            k: 9 "new" -> [5 "old"]     get k = "new", get k at 7 = "old"
+//! ```
+//!
+//! One writer at a time (the leader of a commit) and many readers share a lock, held for one look-up, a
+//! page of a scan, or one group of batches. (A skip list that readers walk without a lock needs unsafe code.)
+
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+
+use super::Found;
+use super::cursor::{Cursor, EntryRef};
+use crate::engine::{Batch, EngineError};
+
+/// What an entry costs beside its bytes, about: its places in the tree, two allocations.
+const ENTRY_OVERHEAD_BYTES: usize = 160;
+/// Entries a cursor copies first, and at most, while it holds the lock.
+const PAGE: std::ops::Range<usize> = 8..256;
+
+/// What was written lately.
+#[derive(Debug, Default)]
+pub(super) struct Memtable {
+    state: RwLock<State>,
+    /// The last sequence applied here or before; published while the lock is held, so that who reads
+    /// it under the lock sees all of its batches, and nothing of a later one.
+    visible: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: BTreeMap<Bytes, Slot>,
+    bytes: usize,
+    /// Sequences at which living snapshots read, and how many there are of each.
+    pins: BTreeMap<u64, usize>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    sequence: u64,
+    value: Option<Bytes>,
+    /// Overwritten versions that some snapshot may read, oldest first; empty but for them.
+    older: Vec<(u64, Option<Bytes>)>,
+}
+
+impl Memtable {
+    /// An empty one, whose writes come after sequence `visible`.
+    pub(super) fn after(visible: u64) -> Memtable {
+        Memtable { visible: AtomicU64::new(visible), ..Memtable::default() }
+    }
+
+    /// The same, when sequences up to `visible` were replayed, some of them without an entry.
+    pub(super) fn visible_at(self, visible: u64) -> Memtable {
+        Memtable { visible: AtomicU64::new(visible), ..self }
+    }
+
+    /// Makes batches visible, all at once; how large it is then. *Requires* ascending sequences.
+    pub(super) fn apply<'a>(&self, batches: impl Iterator<Item = (u64, &'a Batch)>) -> usize {
+        let mut state = self.write();
+        for (sequence, batch) in batches {
+            for (key, value) in &batch.entries {
+                state.put(sequence, key, value.as_deref());
+            }
+            self.visible.store(sequence, Ordering::Release);
+        }
+        state.bytes
+    }
+
+    /// Puts one entry, as a log that is replayed does.
+    pub(super) fn put(&self, sequence: u64, (key, value): EntryRef<'_>) {
+        self.write().put(sequence, key, value);
+        self.visible.store(sequence, Ordering::Release);
+    }
+
+    /// What it knows of `key`, if anything.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Found> {
+        self.read().entries.get(key).map(|slot| slot.value.clone().into())
+    }
+
+    /// What it knew of `key` at `sequence`, if anything. *Requires* that this is pinned, or nothing is
+    /// written any more.
+    pub(super) fn get_at(&self, key: &[u8], sequence: u64) -> Option<Found> {
+        let state = self.read();
+        let value = state.entries.get(key)?.at(sequence)?.clone();
+        Some(value.into())
+    }
+
+    /// Keeps what is visible now until `unpin`; returns its sequence.
+    pub(super) fn pin(&self) -> u64 {
+        let mut state = self.write();
+        let sequence = self.visible.load(Ordering::Acquire);
+        *state.pins.entry(sequence).or_default() += 1;
+        sequence
+    }
+
+    /// Ends one `pin` that returned `sequence`.
+    pub(super) fn unpin(&self, sequence: u64) {
+        let mut state = self.write();
+        let pins = state.pins.get_mut(&sequence).expect("what is unpinned was pinned");
+        *pins -= 1;
+        if *pins == 0 {
+            state.pins.remove(&sequence);
+        }
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.read().bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read().entries.is_empty()
+    }
+
+    /// Shows every entry, as written last, ascending. Writers wait: it is meant for a full one, which
+    /// has none.
+    pub(super) fn visit(
+        &self,
+        mut show: impl FnMut(EntryRef<'_>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let state = self.read();
+        state.entries.iter().try_for_each(|(key, slot)| show((key, slot.value.as_deref())))
+    }
+
+    /// A place among its entries as they were at `sequence`, under the same condition as `get_at`.
+    pub(super) fn cursor(self: &Arc<Self>, sequence: u64) -> MemtableCursor {
+        MemtableCursor { memtable: self.clone(), sequence, page: Vec::new(), at: 0, is_last: true }
+    }
+
+    /// State is valid after every statement: a panic elsewhere leaves it usable.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn put(&mut self, sequence: u64, key: &[u8], value: Option<&[u8]>) {
+        let value = value.map(Bytes::copy_from_slice);
+        let length = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        self.bytes += length(&value);
+        let slot = match self.entries.entry(Bytes::copy_from_slice(key)) {
+            btree_map::Entry::Occupied(slot) => slot.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                self.bytes += key.len() + ENTRY_OVERHEAD_BYTES;
+                place.insert(Slot { sequence, value, older: Vec::new() });
+                return;
+            }
+        };
+        let was = (slot.sequence, std::mem::replace(&mut slot.value, value));
+        let is_pinned = self.pins.range(was.0..sequence).next().is_some();
+        slot.sequence = sequence;
+        if is_pinned {
+            self.bytes += ENTRY_OVERHEAD_BYTES;
+            slot.older.push(was);
+        } else {
+            self.bytes -= length(&was.1);
+        }
+    }
+}
+
+impl Slot {
+    /// The version that was newest at `sequence`, if there was one.
+    fn at(&self, sequence: u64) -> Option<&Option<Bytes>> {
+        if self.sequence <= sequence {
+            return Some(&self.value);
+        }
+        let older = self.older.iter().rev();
+        older.into_iter().find(|(at, _)| *at <= sequence).map(|(_, value)| value)
+    }
+}
+
+/// A place in a memtable. It copies a page of handles at a time, so that writers wait for no more.
+pub(super) struct MemtableCursor {
+    memtable: Arc<Memtable>,
+    sequence: u64,
+    page: Vec<(Bytes, Option<Bytes>)>,
+    /// Where in the page.
+    at: usize,
+    /// Whether nothing comes after the page.
+    is_last: bool,
+}
+
+impl MemtableCursor {
+    fn fill(&mut self, from: Bound<&[u8]>, limit: usize) {
+        let state = self.memtable.read();
+        let entries = state.entries.range::<[u8], _>((from, Bound::Unbounded));
+        let known = entries
+            .filter_map(|(key, slot)| Some((key.clone(), slot.at(self.sequence)?.clone())))
+            .take(limit);
+        self.page.clear();
+        self.page.extend(known);
+        self.at = 0;
+        self.is_last = self.page.len() < limit;
+    }
+}
+
+impl Cursor for MemtableCursor {
+    fn seek(&mut self, from: &[u8]) -> Result<(), EngineError> {
+        self.fill(Bound::Included(from), PAGE.start);
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), EngineError> {
+        self.at += 1;
+        if self.at == self.page.len() && !self.is_last {
+            let (last, _) = self.page.last().expect("a page that is not the last is full").clone();
+            let limit = (self.page.len() * 2).min(PAGE.end);
+            self.fill(Bound::Excluded(&last), limit);
+        }
+        Ok(())
+    }
+
+    fn entry(&self) -> Option<EntryRef<'_>> {
+        self.page.get(self.at).map(|(key, value)| (&key[..], value.as_deref()))
+    }
+
+    fn value(&self) -> Option<Bytes> {
+        self.page.get(self.at).and_then(|(_, value)| value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put(table: &Memtable, sequence: u64, key: &str, value: Option<&str>) {
+        table.put(sequence, (key.as_bytes(), value.map(str::as_bytes)));
+    }
+
+    fn value(text: &str) -> Found {
+        Found::Value(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn overwriting_costs_nothing_more_until_a_snapshot_needs_the_old() {
+        let table = Memtable::default();
+        put(&table, 1, "k", Some("value"));
+        let once = table.bytes();
+        put(&table, 2, "k", Some("other"));
+        assert_eq!(table.bytes(), once);
+        let pinned = table.pin();
+        put(&table, 3, "k", None);
+        assert!(table.bytes() > once);
+        assert_eq!(table.get_at(b"k", pinned), Some(value("other")));
+        assert_eq!(table.get(b"k"), Some(Found::Removed));
+        assert_eq!(table.get(b"l"), None);
+        table.unpin(pinned);
+        let kept = table.bytes();
+        put(&table, 4, "k", Some("1"));
+        assert_eq!(table.bytes(), kept + 1, "nobody reads what was there before");
+    }
+
+    #[test]
+    fn a_snapshot_does_not_know_keys_that_came_later() {
+        let table = Memtable::after(6);
+        let pinned = table.pin();
+        assert_eq!(pinned, 6);
+        put(&table, 7, "k", Some("v"));
+        assert_eq!(table.get_at(b"k", pinned), None);
+    }
+
+    fn walk(mut cursor: MemtableCursor, from: &[u8]) -> Vec<(Bytes, Option<Bytes>)> {
+        cursor.seek(from).unwrap();
+        let mut walked = Vec::new();
+        while let Some((key, value)) = cursor.entry() {
+            walked.push((Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice)));
+            cursor.advance().unwrap();
+        }
+        walked
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn each_snapshot_sees_what_was_there_when_it_was_taken(
+            steps in prop::collection::vec((0..600_u16, prop::option::of(0..9_u8), prop::bool::weighted(0.05)), 1..900),
+            from in 0..600_u16,
+        ) {
+            let name = |key: u16| Bytes::from(format!("{key:03}"));
+            let table = Arc::new(Memtable::default());
+            let mut model = BTreeMap::new();
+            let mut taken = Vec::new();
+            for (sequence, (key, value, pins)) in (1..).zip(steps) {
+                let value = value.map(|value| Bytes::from(vec![value]));
+                table.put(sequence, (&name(key), value.as_deref()));
+                model.insert(name(key), value);
+                if pins {
+                    taken.push((table.pin(), model.clone()));
+                }
+            }
+            taken.push((u64::MAX, model));
+            for (sequence, model) in taken {
+                let from = name(from);
+                let expected: Vec<_> = model.range(from.clone()..).map(|(k, v)| (k.clone(), v.clone())).collect();
+                prop_assert_eq!(walk(table.cursor(sequence), &from), expected);
+                for (key, value) in model {
+                    prop_assert_eq!(table.get_at(&key, sequence), Some(value.into()));
+                }
+            }
+        }
+    }
+}

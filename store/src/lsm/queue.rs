@@ -1,0 +1,164 @@
+//! Batches on their way to the log, and the word that no more may come.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Instant;
+
+use crate::engine::{Batch, Done, EngineError};
+
+/// Batches waiting for somebody to commit them.
+pub(super) struct Queue {
+    /// A plain mutex: it is held to push or to take, never while anything is waited for.
+    state: Mutex<State>,
+    /// Tells the thread that commits for others that batches came, or that none will.
+    arrived: Condvar,
+    /// More bytes than this do not wait here: who brings more is told so, instead of memory running
+    /// away.
+    bytes_max: usize,
+}
+
+/// A batch, and who is to be told.
+pub(super) struct Waiting {
+    pub(super) batch: Batch,
+    pub(super) done: Done,
+    /// The thread that waits for the answer, and commits itself if nobody else does; `None` where a
+    /// thread of the engine must.
+    pub(super) owner: Option<Thread>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    /// What the waiting ones hold.
+    bytes: usize,
+    /// Somebody wants the committing thread to look at the clock again.
+    is_nudged: bool,
+    /// Why no more batches are taken.
+    ended: Option<String>,
+}
+
+/// Why a wait ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Batches wait, or somebody nudged.
+    Work,
+    /// The deadline came first.
+    Due,
+    /// Nothing waits, and nothing will come.
+    Ended,
+}
+
+impl Queue {
+    pub(super) fn new(bytes_max: usize) -> Queue {
+        Queue { state: Mutex::default(), arrived: Condvar::new(), bytes_max }
+    }
+
+    /// Hands a batch over; calls its `done` at once where no more are taken. Without an owner it wakes
+    /// the thread that commits for others.
+    pub(super) fn push(&self, one: Waiting) {
+        let bytes = bytes_of(&one.batch);
+        let is_owned = one.owner.is_some();
+        let mut state = self.lock();
+        let refused = match &state.ended {
+            Some(reason) => Some(EngineError::Closed(reason.clone())),
+            // One batch is always taken, however large.
+            None if state.bytes > 0 && state.bytes + bytes > self.bytes_max => {
+                Some(EngineError::Overloaded { waiting_bytes: state.bytes })
+            }
+            None => None,
+        };
+        if let Some(error) = refused {
+            drop(state);
+            return (one.done)(Err(error));
+        }
+        state.bytes += bytes;
+        state.waiting.push(one);
+        drop(state);
+        if !is_owned {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Wakes whoever can commit what waits, if anything does: who led must not leave it to nobody.
+    pub(super) fn hand_over(&self) {
+        match self.lock().waiting.first() {
+            Some(Waiting { owner: Some(owner), .. }) => owner.unpark(),
+            Some(Waiting { owner: None, .. }) => self.arrived.notify_one(),
+            None => {}
+        }
+    }
+
+    /// How many batches wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Everything that waits, in order; and why no more is taken, if so.
+    pub(super) fn take(&self) -> (Vec<Waiting>, Option<String>) {
+        let mut state = self.lock();
+        state.bytes = 0;
+        (std::mem::take(&mut state.waiting), state.ended.clone())
+    }
+
+    /// Waits for batches, until `deadline` if there is one.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Woken {
+        let mut state = self.lock();
+        loop {
+            if !state.waiting.is_empty() || std::mem::take(&mut state.is_nudged) {
+                return Woken::Work;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match left {
+                Some(left) if left.is_zero() => return Woken::Due,
+                _ if state.ended.is_some() => return Woken::Ended,
+                Some(left) => {
+                    let waited = self.arrived.wait_timeout(state, left);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                None => {
+                    let waited = self.arrived.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Makes the waiting thread ask for its deadline again.
+    pub(super) fn nudge(&self) {
+        self.lock().is_nudged = true;
+        self.arrived.notify_one();
+    }
+
+    /// Takes no more batches, for `reason`; the first reason stays. What waits is still committed.
+    pub(super) fn end(&self, reason: &str) {
+        self.lock().ended.get_or_insert_with(|| reason.to_owned());
+        self.arrived.notify_all();
+    }
+
+    /// Takes no more batches, and refuses those that wait.
+    pub(super) fn refuse_all(&self, reason: &str) {
+        self.end(reason);
+        for Waiting { done, .. } in self.take().0 {
+            done(Err(EngineError::Closed(reason.to_owned())));
+        }
+    }
+
+    /// Why no more batches are taken, if none are.
+    pub(super) fn ended(&self) -> Option<String> {
+        self.lock().ended.clone()
+    }
+
+    /// State is a list and a few words, valid after every statement: a panic elsewhere leaves it
+    /// usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bytes_of(batch: &Batch) -> usize {
+    let bytes = |(key, value): &(_, _)| {
+        let (key, value): (&bytes::Bytes, &Option<bytes::Bytes>) = (key, value);
+        key.len() + value.as_ref().map_or(0, bytes::Bytes::len)
+    };
+    batch.entries.iter().map(bytes).sum()
+}
