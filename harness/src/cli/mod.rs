@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod node;
 mod run;
+mod store;
 
 use std::io::{self, Write};
 use std::panic::catch_unwind;
@@ -42,7 +43,8 @@ Examples:
   schism run ci/suites/smoke.yaml --seed 7
   schism demo                           find a stale read in a few seconds
   schism check history.jsonl            judge a recorded history, without a cluster
-  schism node                           one store node on 127.0.0.1:6379, for redis-cli";
+  schism node                           one store node on 127.0.0.1:6379, for redis-cli
+  schism store inspect schism-data      what that node keeps, and whether it is sound";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -62,6 +64,8 @@ enum Command {
     Doctor,
     /// Run one node of the store
     Node(node::NodeArguments),
+    /// Look into a node's data directory, and find what is damaged in it
+    Store(store::StoreArguments),
 }
 
 /// What went wrong, and what the shell gets back for it.
@@ -115,6 +119,7 @@ fn obey() -> u8 {
         Some(Command::Suites) => suites(),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Node(arguments)) => node::node(&arguments),
+        Some(Command::Store(arguments)) => store::store(&arguments),
     };
     done.unwrap_or_else(|failure| {
         say_error(&failure.to_string());

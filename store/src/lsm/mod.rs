@@ -19,7 +19,6 @@
 //!
 //! Source: O'Neil et al., "The Log-Structured Merge-Tree", Acta Informatica 1996; Chang et al.,
 //! "Bigtable", OSDI 2006, §5.3; Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017.
-#![allow(dead_code, reason = "inspection comes next")]
 
 use bytes::Bytes;
 
@@ -33,6 +32,7 @@ mod engine;
 mod filter;
 mod flush;
 mod format;
+mod inspect;
 mod levels;
 mod log;
 mod manifest;
@@ -57,6 +57,10 @@ mod view;
 pub use compaction::Reaper;
 pub use compression::Compression;
 pub use engine::Lsm;
+pub use inspect::{
+    Facts, Inspection, Keys, Leftover, ManifestSummary, Owner, Problem, Progress, SegmentFacts,
+    SegmentSummary, Start, TableSummary, Tally, Verification, inspect, verify,
+};
 pub use options::Options;
 pub use picker::Shape;
 pub use pressure::{Bound, Bounds};
