@@ -1,7 +1,7 @@
 //! Which files count: the tables by level, and the oldest log segment not yet in one.
 //!
 //! ```text
-//! manifest  magic 8 | next file u64 | oldest log u64 | table* | crc of all before u32
+//! manifest  magic 8 | next table u64 | oldest log u64 | table* | crc of all before u32
 //! table     level u8 | number u64 | bytes u64 | entries u64 | tombstones u64
 //!           | smallest key length u32 | smallest key | largest key length u32 | largest key
 //! ```
@@ -19,19 +19,18 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::format::{put_string, seal, take_string, unseal};
 use super::levels::{LEVELS, Levels};
 use super::table::TableFacts;
 
 /// First bytes of the manifest.
 const MAGIC: [u8; 8] = *b"schman\0\x02";
-/// Length of the checksum at its end.
-const CRC_BYTES: usize = 4;
 
 /// Which files count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
-    /// The number the next file will have, a table or a log segment; all that exist have smaller ones.
-    pub(super) next_file: u64,
+    /// The number the next table will have; all that exist have smaller ones.
+    pub(super) next_table: u64,
     /// The oldest segment with writes that no table has.
     pub(super) oldest_log: u64,
     /// The tables.
@@ -41,18 +40,18 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Of an engine that has never flushed.
     pub(super) fn fresh() -> Manifest {
-        Manifest { next_file: 1, oldest_log: 1, levels: Levels::new() }
+        Manifest { next_table: 1, oldest_log: 1, levels: Levels::new() }
     }
 
     /// Its bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.put_u64_le(self.next_file);
+        out.put_u64_le(self.next_table);
         out.put_u64_le(self.oldest_log);
         for (level, table) in self.levels.iter() {
             put_table(&mut out, level, table);
         }
-        seal(&mut out);
+        seal(&mut out, 0);
         out
     }
 
@@ -60,23 +59,23 @@ impl Manifest {
     /// tables that overlap on a level, stand twice, or have numbers not given out yet.
     pub(super) fn decode(bytes: &[u8]) -> Option<Manifest> {
         let mut input = unseal(bytes)?.strip_prefix(&MAGIC)?;
-        let next_file = input.try_get_u64_le().ok()?;
+        let next_table = input.try_get_u64_le().ok()?;
         let oldest_log = input.try_get_u64_le().ok()?;
         // No engine has counted so far: what is added to a number never overflows.
-        if next_file.max(oldest_log) > u64::MAX / 2 {
+        if next_table.max(oldest_log) > u64::MAX / 2 {
             return None;
         }
         let mut levels: [Vec<TableFacts>; LEVELS] = std::array::from_fn(|_| Vec::new());
         let mut deepest = 0;
         while !input.is_empty() {
             let (level, table) = take_table(&mut input)?;
-            if level < deepest || table.number >= next_file {
+            if level < deepest || table.number >= next_table {
                 return None;
             }
             deepest = level;
             levels.get_mut(level)?.push(table);
         }
-        Some(Manifest { next_file, oldest_log, levels: Levels::of(levels).ok()? })
+        Some(Manifest { next_table, oldest_log, levels: Levels::of(levels).ok()? })
     }
 }
 
@@ -104,32 +103,6 @@ fn take_table(input: &mut &[u8]) -> Option<(usize, TableFacts)> {
     (table.tombstones <= table.entries).then_some((level, table))
 }
 
-/// Appends the checksum of everything in `out`.
-fn seal(out: &mut Vec<u8>) {
-    out.put_u32_le(crc32fast::hash(out));
-}
-
-/// What stands before the checksum that ends `bytes`; `None` if that does not match.
-fn unseal(bytes: &[u8]) -> Option<&[u8]> {
-    let (body, mut stored) = bytes.split_at_checked(bytes.len().checked_sub(CRC_BYTES)?)?;
-    (stored.try_get_u32_le().ok()? == crc32fast::hash(body)).then_some(body)
-}
-
-/// Appends a length and `bytes`.
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len());
-    out.put_u32_le(length.expect("keys are bounded by the requests that bring them"));
-    out.put_slice(bytes);
-}
-
-/// Takes a length and that many bytes off `input`; allocates nothing.
-fn take_string<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = input.try_get_u32_le().ok()? as usize;
-    let (string, rest) = input.split_at_checked(length)?;
-    *input = rest;
-    Some(string)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -152,18 +125,18 @@ mod tests {
         levels[0] = vec![table(9, "a", "z"), table(7, "b", "y")];
         levels[1] = vec![table(3, "", "f"), table(4, "g", "p")];
         levels[6] = vec![table(1, "a", "m"), table(2, "n", "zzz")];
-        Manifest { next_file: 10, oldest_log: 8, levels: Levels::of(levels).unwrap() }
+        Manifest { next_table: 10, oldest_log: 8, levels: Levels::of(levels).unwrap() }
     }
 
     /// A manifest of these tables, sealed as if it were good.
-    fn forged(next_file: u64, tables: &[(usize, TableFacts)]) -> Vec<u8> {
+    fn forged(next_table: u64, tables: &[(usize, TableFacts)]) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.put_u64_le(next_file);
+        out.put_u64_le(next_table);
         out.put_u64_le(1);
         for (level, table) in tables {
             put_table(&mut out, *level, table);
         }
-        seal(&mut out);
+        seal(&mut out, 0);
         out
     }
 
@@ -214,23 +187,23 @@ mod tests {
         out.put_bytes(0, 32);
         out.put_u32_le(u32::MAX);
         out.put_slice(b"key");
-        seal(&mut out);
+        seal(&mut out, 0);
         assert_eq!(Manifest::decode(&out), None);
     }
 
     proptest! {
         #[test]
         fn what_is_accepted_is_what_would_be_written(
-            next_file in any::<u64>(), body in prop::collection::vec(any::<u8>(), 0..200), tables in 0..3_u64,
+            next_table in any::<u64>(), body in prop::collection::vec(any::<u8>(), 0..200), tables in 0..3_u64,
         ) {
             let mut out = MAGIC.to_vec();
-            out.put_u64_le(next_file);
+            out.put_u64_le(next_table);
             out.put_u64_le(1);
             for number in 0..tables {
                 put_table(&mut out, 0, &table(number, "a", "c"));
             }
             out.put_slice(&body);
-            seal(&mut out);
+            seal(&mut out, 0);
             if let Some(manifest) = Manifest::decode(&out) {
                 prop_assert_eq!(manifest.encode(), out);
             }

@@ -195,8 +195,8 @@ impl Tree {
     ) -> Result<(u64, TableWriter), EngineError> {
         let number = {
             let mut manifest = self.manifest();
-            manifest.next_file += 1;
-            manifest.next_file - 1
+            manifest.next_table += 1;
+            manifest.next_table - 1
         };
         let shape = TableShape { compression, ..self.options.table };
         let path = self.directory.table(number);
@@ -259,7 +259,7 @@ impl Tree {
         let added = edit.added.iter().map(|(place, table)| (*place, table.facts().clone()));
         let facts = Edit { removed: edit.removed.clone(), added: added.collect() };
         let next = Manifest {
-            next_file: manifest.next_file,
+            next_table: manifest.next_table,
             oldest_log,
             levels: manifest.levels.apply(&facts),
         };

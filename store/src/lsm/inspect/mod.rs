@@ -82,7 +82,7 @@ pub struct ManifestSummary {
     /// Length of its file.
     pub bytes: u64,
     /// The number the next table will have.
-    pub next_file: u64,
+    pub next_table: u64,
     /// The oldest log segment with writes that no table has.
     pub oldest_log: u64,
 }
@@ -184,7 +184,7 @@ impl Inspection {
         self.leftovers = leftovers.iter().map(|path| leftover(directory, path)).collect();
         self.manifest = Ok(Some(ManifestSummary {
             bytes: manifest.encode().len() as u64,
-            next_file: manifest.next_file,
+            next_table: manifest.next_table,
             oldest_log: manifest.oldest_log,
         }));
     }

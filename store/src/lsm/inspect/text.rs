@@ -39,7 +39,7 @@ impl Inspection {
             Ok(Some(manifest)) => {
                 let tables = counted(self.tables.len() as u64, "table", "tables");
                 let (bytes, log, next) =
-                    (size(manifest.bytes), manifest.oldest_log, manifest.next_file);
+                    (size(manifest.bytes), manifest.oldest_log, manifest.next_table);
                 writeln!(f, "\nMANIFEST  {bytes}: {tables}, the log from segment {log} on")?;
                 writeln!(f, "  the next table will be {next}")
             }
