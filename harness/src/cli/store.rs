@@ -38,7 +38,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// Tell what lies in a data directory, and whether a node would start on it
+    /// Tell what lies in a data directory, and whether its engine would start
     #[command(after_help = INSPECT)]
     Inspect(DirectoryArguments),
     /// Read every block of every table and every record of the log, and tell what is damaged
@@ -50,10 +50,11 @@ const INSPECT: &str = "\
 From the newest to the oldest, a read asks: what was replayed from the log, then the tables, level by
 level. `removed` counts tombstones: keys known to be gone. Keys are stored as \"d\" keyspace 0x00 key
 (data), \"h\" node 0x00 number (hints for a node that was away) and \"m\" name (the node's own notes).
-The log is read from end to end; of tables only the ends. `schism store verify` reads all.
+The log is read from end to end; of tables only the ends. `schism store verify` reads all: so does a
+node before it serves, and ends where a key cannot be read, though its engine has started.
 
-Exit codes: 0 a node would start (or has the directory now), 1 it would refuse, 254 there is no such
-directory or no data in it, 255 the directory cannot be read.";
+Exit codes: 0 nothing looked at is damaged, 1 something is, or cannot be read, 254 there is no such
+directory or no data in it, 255 the directory cannot be listed.";
 
 const VERIFY: &str = "\
 A damaged block is told with the keys it may have held: those are what other replicas must give back.
@@ -83,8 +84,8 @@ fn look(arguments: &DirectoryArguments) -> Result<u8, Failure> {
         inspect(Arc::new(SystemDisk), &arguments.directory).map_err(|error| failed(&error))?;
     require_engine(&seen)?;
     say(&seen.to_string())?;
-    let is_refused = seen.damage().next().is_some() || matches!(seen.start, Start::Fails(_));
-    Ok(if is_refused { DAMAGED } else { 0 })
+    let is_damaged = seen.damage().next().is_some() || matches!(seen.start, Start::Fails(_));
+    Ok(if is_damaged { DAMAGED } else { 0 })
 }
 
 fn read_all(arguments: &DirectoryArguments) -> Result<u8, Failure> {

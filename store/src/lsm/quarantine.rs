@@ -5,7 +5,8 @@
 //! layer above fetches that range from the other replicas and writes it anew. Then it *releases* the
 //! block: a merge may now leave it out, and with the merge the bad block is gone. Until the merge,
 //! readers of the block still get the error: a newer value may stand above it, but nothing here can
-//! tell what else the block held.
+//! tell what else the block held. A table whose footer, top index or properties are wrong is one such
+//! block, with all its keys.
 //!
 //! ```text
 //! (absent) -report-> held -release-> released -forget_table-> (absent)

@@ -1,8 +1,9 @@
 //! Starting on a directory: read the manifest, open the tables it names, replay the log; then remove
 //! what it does not name.
 //!
-//! A directory without a manifest is new, or its first start was cut off; with anything more in it
-//! than that could leave, the manifest was lost, and that is damage.
+//! A damaged table costs its own keys; a missing one ends the start. A directory without a manifest is
+//! new, or its first start was cut off; with anything more in it than that could leave, the manifest
+//! was lost, and that is damage.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -92,21 +93,23 @@ fn open_tables(
     manifest: &Manifest,
     shared: &Arc<Shared>,
 ) -> Result<Levels<Arc<Table>>, EngineError> {
-    manifest.levels.try_map(|facts| open_table(directory, facts, shared).map(Arc::new))
+    manifest.levels.try_map(|facts| {
+        let table = open_table(directory, facts, shared)?;
+        if let Some(error) = table.damage() {
+            tracing::error!(%error, "a table is damaged; its keys wait for repair");
+        }
+        Ok(Arc::new(table))
+    })
 }
 
-/// Opens a table that the manifest names.
+/// Opens a table that the manifest names; if its ends are damaged, as one that cannot be read.
 pub(super) fn open_table(
     directory: &Directory,
     facts: &TableFacts,
     shared: &Arc<Shared>,
 ) -> Result<Table, EngineError> {
     let path = directory.table(facts.number);
-    let table = Table::open(&**directory.vfs(), path.clone(), facts.number, shared.clone())?;
-    if table.facts() == facts {
-        return Ok(table);
-    }
-    Err(EngineError::damaged(&path, 0, "this is not the table the manifest names"))
+    Table::open_named(&**directory.vfs(), path, facts, shared.clone())
 }
 
 /// The segments to replay: from the manifest's oldest on, without a gap. Nothing is counted through, so

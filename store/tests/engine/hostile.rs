@@ -324,8 +324,9 @@ fn a_changed_byte_of_table_or_manifest_is_an_error_that_names_it() {
     for kind in ["table-", "MANIFEST"] {
         let tally = change_every_byte(&victim, kind);
         let bytes: usize = victim.files_of(kind).map(|(_, bytes)| bytes.len()).sum();
-        assert_eq!((tally.tried, tally.refused + tally.partly), (bytes, bytes), "{kind}");
-        assert!(kind == "MANIFEST" || tally.tried > 4_000 && tally.partly > 2_000, "{tally:?}");
+        let seen = if kind == "MANIFEST" { tally.refused } else { tally.partly };
+        assert_eq!((tally.tried, seen), (bytes, bytes), "{kind}");
+        assert!(kind == "MANIFEST" || tally.tried > 4_000, "{tally:?}");
     }
 }
 
@@ -345,7 +346,8 @@ fn a_cut_table_or_manifest_is_an_error_that_names_it() {
     let victim = Victim::make(Sync::Always, End::Killed);
     for kind in ["table-", "MANIFEST"] {
         let tally = cut_everywhere(&victim, kind);
-        assert_eq!(tally.tried, tally.refused, "{kind}");
+        let seen = if kind == "MANIFEST" { tally.refused } else { tally.partly };
+        assert_eq!(tally.tried, seen, "{kind}");
         assert!(kind == "MANIFEST" || tally.tried > 4_000, "{tally:?}");
     }
 }
@@ -381,7 +383,8 @@ fn garbage_in_place_of_a_file_is_refused_by_name() {
             case.examine(victim.with(path, forged), victim.sync, &mut tally);
         }
     }
-    assert!(tally.refused > 300, "{tally:?}");
+    // Of a table only its own keys are lost.
+    assert!(tally.refused > 100 && tally.refused + tally.partly > 300, "{tally:?}");
 }
 
 #[test]
@@ -402,7 +405,9 @@ fn tables_and_segments_under_each_others_names_are_refused() {
             case.examine(victim.with(one, bytes.clone()), victim.sync, &mut tally);
         }
     }
-    assert!(tally.tried > 50 && tally.refused > tally.tried - 3, "{tally:?}");
+    // What is no table at all is one that is damaged; a table of another name ends the start.
+    assert!(tally.tried > 50 && tally.refused + tally.partly > tally.tried - 3, "{tally:?}");
+    assert!(tally.refused > tally.tried / 2, "{tally:?}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub struct Leftover {
 pub enum Start {
     /// An empty engine: nothing was ever written here.
     Fresh,
-    /// An engine with all that was promised to be durable.
+    /// An engine with all that was promised to be durable; reads of damaged tables fail.
     Succeeds,
     /// A refusal, as long as another process has the directory.
     InUse,
@@ -136,7 +136,18 @@ impl Inspection {
 
     /// What is wrong with manifest, tables and log, in the order in which a start meets it.
     pub fn damage(&self) -> impl Iterator<Item = &EngineError> {
-        let tables = self.tables.iter().filter_map(|table| table.damage.as_ref());
+        self.wrong(|_| true)
+    }
+
+    /// What of that a start fails for.
+    fn refusals(&self) -> impl Iterator<Item = &EngineError> {
+        self.wrong(|table| table.is_refused)
+    }
+
+    /// What is wrong, of tables with those that count.
+    fn wrong(&self, counts: fn(&TableSummary) -> bool) -> impl Iterator<Item = &EngineError> {
+        let tables = self.tables.iter().filter(move |table| counts(table));
+        let tables = tables.filter_map(|table| table.damage.as_ref());
         let missing = self.segments.iter().filter(|segment| segment.is_missing);
         let others = self.segments.iter().filter(|segment| !segment.is_missing);
         let segments = missing.chain(others).filter_map(|segment| segment.damage.as_ref());
@@ -198,7 +209,7 @@ impl Inspection {
 
     /// What a start makes of what was seen.
     fn judge(&self) -> Start {
-        match (self.owner, &self.manifest, self.damage().next()) {
+        match (self.owner, &self.manifest, self.refusals().next()) {
             (Owner::Another, ..) => Start::InUse,
             (_, _, Some(first)) => Start::Fails(first.clone()),
             (_, Ok(None), None) => Start::Fresh,

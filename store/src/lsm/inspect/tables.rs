@@ -20,8 +20,10 @@ pub struct TableSummary {
     pub level: Option<usize>,
     /// What the manifest says of it, or without one the table itself.
     pub facts: Option<Facts>,
-    /// Why the engine could not open it.
+    /// What is wrong with it, as far as its ends tell.
     pub damage: Option<EngineError>,
+    /// Whether a start fails for that; if not, it goes on with the table's keys in quarantine.
+    pub is_refused: bool,
 }
 
 /// What a table holds.
@@ -53,11 +55,12 @@ impl From<&TableFacts> for Facts {
 
 /// The tables that a manifest names, in read order.
 pub(super) fn named(directory: &Directory, manifest: &Manifest) -> Vec<TableSummary> {
-    let look = |(level, facts): (usize, &TableFacts)| TableSummary {
-        number: facts.number,
-        level: Some(level),
-        facts: Some(facts.into()),
-        damage: open_table(directory, facts, &alone()).err(),
+    let look = |(level, facts): (usize, &TableFacts)| {
+        let opened = open_table(directory, facts, &alone());
+        let is_refused = opened.is_err();
+        let damage = opened.map_or_else(Some, |table| table.damage().cloned());
+        let (number, level, facts) = (facts.number, Some(level), Some(facts.into()));
+        TableSummary { number, level, facts, damage, is_refused }
     };
     manifest.levels.iter().map(look).collect()
 }
@@ -67,7 +70,8 @@ pub(super) fn found(directory: &Directory, listing: &Listing) -> Vec<TableSummar
     let look = |&number: &u64| {
         let opened = open(directory, number, alone());
         let facts = opened.as_ref().ok().map(|table| Facts::from(table.facts()));
-        TableSummary { number, level: None, facts, damage: opened.err() }
+        let is_refused = opened.is_err();
+        TableSummary { number, level: None, facts, damage: opened.err(), is_refused }
     };
     listing.tables.iter().rev().map(look).collect()
 }

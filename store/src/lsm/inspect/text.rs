@@ -177,7 +177,11 @@ impl Inspection {
         let anew = anew.then(|| "make the last segment anew".to_owned());
         let left = self.leftovers.len() as u64;
         let left = (left > 0).then(|| format!("remove {}", counted(left, "leftover", "leftovers")));
-        let done: Vec<String> = [left, cut, anew].into_iter().flatten().collect();
+        let held = self.damage().count() as u64;
+        let held = (held > 0).then(|| {
+            format!("hold {} for repair", counted(held, "damaged table", "damaged tables"))
+        });
+        let done: Vec<String> = [left, cut, anew, held].into_iter().flatten().collect();
         if done.is_empty() { String::new() } else { format!("; it would {}", done.join(" and ")) }
     }
 }

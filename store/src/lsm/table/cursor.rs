@@ -5,7 +5,7 @@
 //! then the rest of the partition is read at once, past the cache, which would only lose what others
 //! keep in it. A *merge* visits each block once and last: it reads whole partitions, and caches none.
 //!
-//! A merge may leave out a damaged block whose range was repaired (see
+//! A merge may leave out a damaged block, or a table nothing leads into, whose range was repaired (see
 //! [`quarantine`](crate::lsm::quarantine)); a scan never does.
 
 use std::sync::Arc;
@@ -69,12 +69,11 @@ impl TableCursor {
     fn enter(&mut self, mut partition: usize) -> Result<(), EngineError> {
         self.leave();
         while partition < self.table.top().len() {
-            let offset = self.table.top().place(partition).offset;
             let guide = match self.access {
                 Access::Scan => self.table.guide(partition),
                 Access::Merge => self.table.guide_from_disk(partition),
             };
-            if let Some(guide) = self.unless_released(offset, guide)? {
+            if let Some(guide) = self.unless_released(guide)? {
                 self.partition = Some((partition, guide));
                 break;
             }
@@ -108,24 +107,19 @@ impl TableCursor {
     ) -> Result<(), EngineError> {
         self.entries.leave();
         let Some((partition, guide)) = self.partition.clone() else { return Ok(()) };
-        let offset = guide.index().place(self.block).offset;
         let block = self.fetch(partition, &guide);
         let placed = block.and_then(|block| {
             let placed = place(&mut self.entries, block);
             placed.map_err(|Malformed| self.table.malformed(partition, &guide, self.block))
         });
-        self.unless_released(offset, placed).map(|_| ())
+        self.unless_released(placed).map(|_| ())
     }
 
     /// `read`, or `None` where it failed on a damaged block that a merge may leave out.
-    fn unless_released<T>(
-        &self,
-        offset: u64,
-        read: Result<T, EngineError>,
-    ) -> Result<Option<T>, EngineError> {
+    fn unless_released<T>(&self, read: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
         let quarantine = &self.table.shared.quarantine;
         match read {
-            Err(EngineError::Damaged { .. })
+            Err(EngineError::Damaged { offset, .. })
                 if self.access == Access::Merge
                     && quarantine.is_released(self.table.facts.number, offset) =>
             {
@@ -182,6 +176,11 @@ impl TableCursor {
 
     fn try_seek(&mut self, from: &[u8]) -> Result<(), EngineError> {
         self.leave();
+        if let Some(damage) = self.table.damage() {
+            let is_behind = *from > *self.table.facts.largest;
+            let read = if is_behind { Ok(()) } else { Err(damage.clone()) };
+            return self.unless_released(read).map(|_| ());
+        }
         let Some(partition) = self.table.top().find(from) else { return Ok(()) };
         self.enter(partition)?;
         let Some((entered, guide)) = &self.partition else { return Ok(()) };
@@ -210,9 +209,8 @@ impl TableCursor {
     /// The rest of the block is no entries: an error, unless a merge may leave it out.
     fn skip_malformed(&self) -> Result<(), EngineError> {
         let Some((partition, guide)) = &self.partition else { return Ok(()) };
-        let offset = guide.index().place(self.block).offset;
         let error = self.table.malformed(*partition, guide, self.block);
-        self.unless_released::<()>(offset, Err(error)).map(|_| ())
+        self.unless_released::<()>(Err(error)).map(|_| ())
     }
 }
 

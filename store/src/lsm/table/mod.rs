@@ -43,7 +43,6 @@ mod writer;
 pub(crate) use cursor::{Access, TableCursor};
 pub(crate) use facts::TableFacts;
 pub use writer::TableShape;
-#[allow(unused_imports, reason = "flush and compaction are being built")]
 pub(crate) use writer::TableWriter;
 
 use format::{MAGIC, Place, unseal};
@@ -80,8 +79,8 @@ pub(crate) struct Table {
     file: Arc<dyn VfsFile>,
     path: PathBuf,
     facts: TableFacts,
-    /// Payload of the top index, found sound.
-    top: Bytes,
+    /// Payload of the top index, found sound; or why nothing leads into the table.
+    top: Result<Bytes, EngineError>,
     shared: Arc<Shared>,
 }
 
@@ -114,10 +113,18 @@ impl Table {
         &self.path
     }
 
+    /// What is wrong with its ends, if none of its entries can be reached.
+    pub(crate) fn damage(&self) -> Option<&EngineError> {
+        self.top.as_ref().err()
+    }
+
     /// What it knows of `key`, if anything; `hash` is the [`filter`](super::filter)'s of the key.
     pub(crate) fn get(&self, key: &[u8], hash: u64) -> Result<Option<Found>, EngineError> {
         if key < self.facts.smallest {
             return Ok(None);
+        }
+        if let Some(damage) = self.damage() {
+            return if key > self.facts.largest { Ok(None) } else { Err(damage.clone()) };
         }
         let Some(partition) = self.top().find(key) else { return Ok(None) };
         let guide = self.guide(partition)?;
@@ -138,7 +145,8 @@ impl Table {
     }
 
     fn top(&self) -> Index<'_> {
-        Index::new(&self.top).expect("looked at when the table was opened")
+        let top = self.top.as_ref().expect("nobody looks into a table whose ends are damaged");
+        Index::new(top).expect("looked at when the table was opened")
     }
 
     /// Where the first data block of a partition begins.
@@ -235,16 +243,21 @@ impl Table {
     /// Reports a damaged block, and makes the error that its reader gets.
     fn refuse(&self, place: Place, keys: KeyRange<'_>, why: Wrong) -> EngineError {
         if matches!(why, Wrong::Bytes(_)) {
-            self.shared.quarantine.report(DamagedRange {
-                table: self.facts.number,
-                path: self.path.clone(),
-                offset: place.offset,
-                after: keys.after.map(Bytes::copy_from_slice),
-                to: Bytes::copy_from_slice(keys.to),
-                released: false,
-            });
+            self.report(place.offset, keys);
         }
         why.at(&self.path, place.offset)
+    }
+
+    /// Tells the quarantine that what stands at `offset` is damaged, and what keys it may have held.
+    fn report(&self, offset: u64, keys: KeyRange<'_>) {
+        self.shared.quarantine.report(DamagedRange {
+            table: self.facts.number,
+            path: self.path.clone(),
+            offset,
+            after: keys.after.map(Bytes::copy_from_slice),
+            to: Bytes::copy_from_slice(keys.to),
+            released: false,
+        });
     }
 }
 

@@ -3,6 +3,12 @@
 //! The footer says how long top index and properties are, and all three end the file; what is left is
 //! partitions, which the top index must fill without a gap. After this no length in memory points
 //! outside the file.
+//!
+//! Where these ends are damaged, nothing leads to the entries any more. The table then stands on the
+//! word of the manifest: its keys are known, every read among them fails, and all of it is in
+//! quarantine. A tree opens with such a table, as its other tables and its log are fine; it does not
+//! open where a table is missing or another's file has its name, for that is no damage but a mistake,
+//! and what a start would remove then may be what was meant.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,7 +18,7 @@ use bytes::Bytes;
 
 use super::format::{FOOTER_BYTES, Footer, MAGIC, Place, Properties};
 use super::index::Index;
-use super::{Shared, Table, TableFacts, Wrong, open_block, read};
+use super::{KeyRange, Shared, Table, TableFacts, Wrong, open_block, read};
 use crate::engine::EngineError;
 use crate::lsm::vfs::{Vfs, VfsFile};
 
@@ -25,23 +31,42 @@ impl Table {
         number: u64,
         shared: Arc<Shared>,
     ) -> Result<Table, EngineError> {
-        let opened = vfs.open(&path).and_then(|file| Ok((file.len()?, file)));
-        let (bytes, file) = opened.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => EngineError::damaged(&path, 0, "the table is missing"),
-            _ => EngineError::io("open", &path)(error),
-        })?;
-        let ends = Ends { file: &*file, path: &path, number, bytes };
-        let (top, properties) = ends.read()?;
-        let facts = TableFacts {
-            number,
-            bytes,
-            entries: properties.entries,
-            tombstones: properties.tombstones,
-            smallest: Bytes::from(properties.smallest),
-            largest: Bytes::from(properties.largest),
-        };
-        Ok(Table { file, path, facts, top, shared })
+        let (bytes, file) = open_file(vfs, &path)?;
+        let (top, facts) = Ends { file: &*file, path: &path, number, bytes }.read()?;
+        Ok(Table { file, path, facts, top: Ok(top), shared })
     }
+
+    /// Opens the table at `path` that the manifest knows by `facts`, also where its ends are damaged:
+    /// then it is in quarantine with all its keys.
+    pub(crate) fn open_named(
+        vfs: &dyn Vfs,
+        path: PathBuf,
+        facts: &TableFacts,
+        shared: Arc<Shared>,
+    ) -> Result<Table, EngineError> {
+        let (bytes, file) = open_file(vfs, &path)?;
+        let ends = Ends { file: &*file, path: &path, number: facts.number, bytes };
+        let top = match ends.read() {
+            Ok((top, own)) if own == *facts => Ok(top),
+            Ok(_) => return Err(ends.damaged(0, "this is not the table the manifest names")),
+            Err(error @ EngineError::Damaged { .. }) if !ends.are_anothers() => Err(error),
+            Err(error) => return Err(error),
+        };
+        let table = Table { file, path, facts: facts.clone(), top, shared };
+        if let Some(EngineError::Damaged { offset, .. }) = table.damage() {
+            table.report(*offset, KeyRange { after: None, to: &table.facts.largest });
+        }
+        Ok(table)
+    }
+}
+
+/// The file of a table, and its length.
+fn open_file(vfs: &dyn Vfs, path: &Path) -> Result<(u64, Arc<dyn VfsFile>), EngineError> {
+    let opened = vfs.open(path).and_then(|file| Ok((file.len()?, file)));
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => EngineError::damaged(path, 0, "the table is missing"),
+        _ => EngineError::io("open", path)(error),
+    })
 }
 
 /// A file that may be a table.
@@ -53,8 +78,8 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// The payload of the top index, and the properties.
-    fn read(&self) -> Result<(Bytes, Properties), EngineError> {
+    /// The payload of the top index, and what the table says of itself.
+    fn read(&self) -> Result<(Bytes, TableFacts), EngineError> {
         self.check_magic()?;
         let (top, properties) = self.places()?;
         let payload = self.block(top)?;
@@ -66,7 +91,30 @@ impl Ends<'_> {
         let known = Properties::decode(&known);
         let known =
             known.ok_or_else(|| self.damaged(properties.offset, "the properties are wrong"))?;
-        Ok((payload, known))
+        Ok((payload, self.facts(known)))
+    }
+
+    fn facts(&self, properties: Properties) -> TableFacts {
+        TableFacts {
+            number: self.number,
+            bytes: self.bytes,
+            entries: properties.entries,
+            tombstones: properties.tombstones,
+            smallest: Bytes::from(properties.smallest),
+            largest: Bytes::from(properties.largest),
+        }
+    }
+
+    /// Whether these are the ends of another table, or of one of another version, and whole as such.
+    fn are_anothers(&self) -> bool {
+        let Some(offset) = self.bytes.checked_sub(FOOTER_BYTES as u64) else { return false };
+        let Ok(bytes) = self.read_at(offset, FOOTER_BYTES) else { return false };
+        if let Some(footer) = Footer::decode(&bytes, offset) {
+            return footer.number != self.number;
+        }
+        let (name, last) = (&MAGIC[..MAGIC.len() - 1], &bytes[FOOTER_BYTES - MAGIC.len()..]);
+        let begins_alike = self.read_at(0, MAGIC.len()).is_ok_and(|first| first == last);
+        begins_alike && last.starts_with(name) && last != MAGIC
     }
 
     fn check_magic(&self) -> Result<(), EngineError> {

@@ -19,6 +19,17 @@ fn a_block_with_a_flipped_bit_is_told_with_its_keys() {
 }
 
 #[test]
+fn a_table_whose_footer_is_damaged_is_told_and_keeps_no_engine_from_starting() {
+    let disk = example();
+    disk.truncate(&last_table(&disk), 50);
+    let seen = inspected(&disk);
+    assert!(matches!(seen.start, Start::Succeeds) && started(&disk).is_ok(), "{seen}");
+    assert_eq!(seen.damage().count(), 1);
+    insta::assert_snapshot!("held-inspect", seen);
+    insta::assert_snapshot!("held-verify", verified(&disk));
+}
+
+#[test]
 fn a_damaged_table_a_missing_one_and_a_damaged_log_are_all_told() {
     let disk = example();
     let (first, last) = (first_table(&disk), last_table(&disk));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::super::format::{FOOTER_BYTES, Place, TRAILER_BYTES, seal};
+use super::super::format::{FOOTER_BYTES, MAGIC, Place, TRAILER_BYTES, seal};
 use super::*;
 use crate::lsm::quarantine::DamagedRange;
 
@@ -118,12 +118,85 @@ fn a_missing_table_and_another_ones_file_are_damage() {
     assert!(error.to_string().ends_with("this is table 7, not 8"), "{error}");
 }
 
+/// A table with damaged ends, opened on the word of `facts`: every read among its keys fails, and
+/// nothing else does.
+fn check_unreachable(disk: &Disk, facts: &TableFacts, at: &str) {
+    let table = Table::open_named(disk, path(), facts, shared(1 << 16)).expect(at);
+    let table = Arc::new(table);
+    let Some(&EngineError::Damaged { offset, .. }) = table.damage() else {
+        panic!("{at}: {:?}", table.damage());
+    };
+    let quarantine = &table.shared.quarantine;
+    let (number, to) = (NUMBER, facts.largest.clone());
+    let whole =
+        DamagedRange { table: number, path: path(), offset, after: None, to, released: false };
+    assert_eq!(quarantine.list(), [whole], "{at}");
+    let (before, behind) = (&b"a"[..], [&facts.largest[..], b"x"].concat());
+    for release in [false, true] {
+        for key in [&facts.smallest[..], b"key 00007", &facts.largest] {
+            assert!(is_damage_of_the_table(&get(&table, key).expect_err(at)));
+            assert!(is_damage_of_the_table(&walk(&table, Access::Scan, key).expect_err(at)));
+            let merged = walk(&table, Access::Merge, key);
+            assert_eq!(merged.is_ok_and(|entries| entries.is_empty()), release, "{at}");
+        }
+        assert_eq!((get(&table, before).unwrap(), get(&table, &behind).unwrap()), (None, None));
+        assert_eq!(walk(&table, Access::Scan, &behind).unwrap(), []);
+        assert!(quarantine.release(NUMBER, offset));
+    }
+}
+
+#[test]
+fn a_table_whose_ends_are_damaged_is_known_by_its_facts_and_wholly_in_quarantine() {
+    let (disk, model) = (Disk::default(), few());
+    let facts = write(&disk, &model, small(Compression::Lz4));
+    let table = Table::open_named(&disk, path(), &facts, shared(0)).unwrap();
+    assert!(table.damage().is_none() && table.shared.quarantine.list().is_empty());
+    let top = table.top().place(table.top().len() - 1).end().unwrap() as usize;
+    let file = disk.file(&path()).unwrap();
+    let whole = file.bytes.lock().unwrap().clone();
+    for at in (0..MAGIC.len()).chain(top..whole.len()) {
+        file.bytes.lock().unwrap()[at] ^= 1 << (at % 8);
+        check_unreachable(&disk, &facts, &format!("byte {at} of {}", whole.len()));
+        file.bytes.lock().unwrap()[at] ^= 1 << (at % 8);
+    }
+    for length in 0..whole.len() {
+        *file.bytes.lock().unwrap() = whole[..length].to_vec();
+        check_unreachable(&disk, &facts, &format!("cut to {length}"));
+    }
+}
+
+#[test]
+fn what_was_never_the_table_of_that_name_is_not_taken_for_a_damaged_one() {
+    let disk = Disk::default();
+    let facts = write(&disk, &few(), small(Compression::Lz4));
+    let refused = |facts: &TableFacts| {
+        let error = Table::open_named(&disk, path(), facts, shared(0)).unwrap_err();
+        assert!(is_damage_of_the_table(&error));
+        error.to_string()
+    };
+    let other = refused(&TableFacts { number: NUMBER + 1, ..facts.clone() });
+    assert!(other.ends_with("this is table 7, not 8"), "{other}");
+    let other = refused(&TableFacts { entries: 41, ..facts.clone() });
+    assert!(other.ends_with("this is not the table the manifest names"), "{other}");
+    let file = disk.file(&path()).unwrap();
+    let length = file.bytes.lock().unwrap().len();
+    for at in [MAGIC.len() - 1, length - 1] {
+        file.bytes.lock().unwrap()[at] = 2;
+    }
+    let later = refused(&facts);
+    assert!(later.ends_with("this is no table of this version"), "{later}");
+    let none = Table::open_named(&Disk::default(), path(), &facts, shared(0)).unwrap_err();
+    assert!(none.to_string().ends_with("the table is missing"), "{none}");
+}
+
 #[test]
 fn a_disk_that_refuses_is_no_damage() {
     let disk = Disk::default();
     write(&disk, &few(), small(Compression::None));
     let table = open(&disk, 0).unwrap();
     disk.file(&path()).unwrap().refuses.store(true, Relaxed);
+    let again = Table::open_named(&disk, path(), table.facts(), shared(0));
+    assert!(matches!(again, Err(EngineError::Io { .. })));
     assert!(matches!(get(&table, b"key 00001"), Err(EngineError::Io { .. })));
     assert!(matches!(walk(&table, Access::Merge, b""), Err(EngineError::Io { .. })));
     assert_eq!(table.shared.quarantine.list(), [], "it may pass");
@@ -261,7 +334,7 @@ fn places(table: &Table) -> Vec<Place> {
         places.push(table.top().place(partition));
     }
     let (top, end) = (places.last().unwrap().end().unwrap(), table.facts().bytes);
-    let top_bytes = (table.top.len() + TRAILER_BYTES) as u32;
+    let top_bytes = (table.top.as_ref().unwrap().len() + TRAILER_BYTES) as u32;
     places.push(Place { offset: top, length: top_bytes });
     let properties = top + u64::from(top_bytes);
     let length = (end - FOOTER_BYTES as u64 - properties) as u32;
