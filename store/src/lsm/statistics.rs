@@ -51,13 +51,15 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Bytes written for each byte handed over: log, flushes and merges.
+    /// Bytes written for each byte handed over: log, flushes and merges. 0 before the first: what was
+    /// written since the start is then of bytes handed over before it.
     pub fn write_amplification(&self) -> f64 {
         let written = self.log_bytes + self.flushed_bytes + self.merged_bytes;
-        written as f64 / self.user_bytes.max(1) as f64
+        if self.user_bytes == 0 { 0.0 } else { written as f64 / self.user_bytes as f64 }
     }
 
-    /// Bytes of tables for each byte of the deepest level, which holds every key once.
+    /// Bytes of tables for each byte of the deepest level, which holds no key twice; 0 without tables.
+    /// An estimate from above, for not all that stands higher overwrites what is there.
     pub fn space_amplification(&self) -> f64 {
         let deepest = self.table_bytes.iter().rev().find(|bytes| **bytes > 0).copied();
         self.table_bytes.iter().sum::<u64>() as f64 / deepest.unwrap_or(1) as f64
@@ -120,5 +122,32 @@ impl Counters {
             stalled: Duration::from_nanos(self.stalled_nanos.load(Relaxed)),
             ..Statistics::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amplifications_are_ratios_of_what_was_written_stored_and_asked() {
+        let statistics = Statistics {
+            user_bytes: 100,
+            log_bytes: 120,
+            flushed_bytes: 80,
+            merged_bytes: 150,
+            tables: vec![3, 0, 2, 5],
+            table_bytes: vec![30, 0, 20, 200],
+            ..Statistics::default()
+        };
+        assert!((statistics.write_amplification() - 3.5).abs() < 1e-9);
+        assert!((statistics.space_amplification() - 1.25).abs() < 1e-9);
+        assert_eq!(statistics.read_amplification(), 5, "three tables and two levels");
+    }
+
+    #[test]
+    fn an_engine_that_only_flushed_what_it_replayed_amplified_nothing() {
+        let replayed = Statistics { flushed_bytes: 1 << 20, ..Statistics::default() };
+        assert!(replayed.write_amplification() == 0.0 && replayed.space_amplification() == 0.0);
     }
 }

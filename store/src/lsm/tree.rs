@@ -134,7 +134,7 @@ impl Tree {
             memtable_bytes: state.memtable_bytes() as u64,
             tables: levels().map(|level| state.levels.level(level).len()).collect(),
             table_bytes: levels().map(|level| state.levels.bytes(level)).collect(),
-            damaged_blocks: self.damaged().len(),
+            damaged_blocks: self.damaged().iter().filter(|range| !range.released).count(),
             ..self.counters.read()
         }
     }
