@@ -37,6 +37,9 @@ pub(super) fn restore(
     let Some(manifest) = load_manifest(directory)? else {
         return begin(directory, &listing);
     };
+    // A process that was killed leaves names that are seen and not durable: the manifest's, the last
+    // segment's. What is written and removed from now on must not be outlived by what it rests on.
+    directory.sync()?;
     let levels = open_tables(directory, &manifest, shared)?;
     let logs = segments(directory, &manifest, &listing)?;
     let active = Memtable::default();

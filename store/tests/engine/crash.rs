@@ -149,6 +149,39 @@ fn cut_starts(left: &ModelDisk, sync: Sync, known: &Known, cut: u64) -> usize {
     tried
 }
 
+/// Kills the workload before every operation, which costs no byte; starts again, writes, and only then
+/// loses the power. How many ends were tried.
+fn every_kill(writes: usize) -> usize {
+    let whole = ModelDisk::new();
+    work(&whole, Sync::Always, writes, &mut Known::default()).unwrap();
+    let mut tried = 0;
+    for kill in 0..whole.operations() {
+        let disk = ModelDisk::new();
+        disk.cut_after(kill);
+        let mut known = Known::default();
+        let _is_killed = work(&disk, Sync::Always, writes, &mut known);
+        disk.cut_after(u64::MAX);
+        let tree = open_on(&disk, Sync::Always).unwrap();
+        let found = contents(&tree);
+        assert!(known.allows(&found), "killed before operation {kill}: found {found:?}");
+        let last = batch(&[("written", Some("by the next process"))]);
+        let known = Known { acknowledged: with(&found, &last), unsynced: Vec::new() };
+        tree.commit(last).unwrap();
+        for remains in Remains::all() {
+            let at = format!("killed before operation {kill}, then {remains}");
+            check(&disk.after_power_loss(remains), Sync::Always, &known, &at);
+            tried += 1;
+        }
+    }
+    tried
+}
+
+#[test]
+fn what_is_built_on_what_a_killed_process_left_outlives_a_power_loss() {
+    let tried = every_kill(60);
+    assert!(tried > 5_000, "only {tried} ends were tried");
+}
+
 #[test]
 fn no_power_loss_takes_what_was_acknowledged() {
     let tried = every_cut(Sync::Always, 120);
