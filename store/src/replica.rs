@@ -259,26 +259,34 @@ impl Replica {
         }
         // What is in flight already is handed over once more: its durability is that of the later.
         let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
-        stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
+        let before = stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
         let encoded = record.encode();
         let step = Step::between(home.tree, key, own.as_ref(), &record, &encoded);
-        let (tell, told) = oneshot::channel();
-        let durability = Durability { stored: stored.clone(), ticket, told };
-        let shared = self.shared.clone();
+        let (tell, mut told) = oneshot::channel();
+        let (shared, flown) = (self.shared.clone(), stored.clone());
         let batch = Batch { entries: vec![(stored.clone(), Some(encoded))] };
         // Under the lock, so that the engine gets a key's records in the order they were made.
         self.shared.engine.write(
             batch,
             Box::new(move |result| {
-                // After a failure the engine takes no more writes, so nobody builds on what fell.
+                // After a failed write the engine takes no more, so nobody builds on what fell.
                 if result.is_ok() {
                     shared.note(&step);
-                    shared.remove_flight(&stored, ticket);
+                    shared.remove_flight(&flown, ticket);
                 }
                 let _ = tell.send(result);
             }),
         );
-        Ok(Landing { record, durable: Some(durability) })
+        // Refused at once, as by an engine with too much to do: that one goes on, and what never flew
+        // must not be joined with by the next writer, nor by the books of its step.
+        if let Ok(Err(refused)) = told.try_recv() {
+            match before {
+                Some(flight) => stripe.insert(stored, flight),
+                None => stripe.remove(&stored),
+            };
+            return Err(refused.into());
+        }
+        Ok(Landing { record, durable: Some(Durability { stored, ticket, told }) })
     }
 
     /// Reads every record once, to know what the trees and the count must say.

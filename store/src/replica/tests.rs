@@ -143,6 +143,36 @@ async fn what_a_broken_engine_refused_is_not_remembered() {
 }
 
 #[tokio::test]
+async fn what_an_engine_refused_and_went_on_from_takes_nothing_with_it() {
+    let engine = Arc::new(Slow::default());
+    let replica = Arc::new(open(&engine));
+    let home = replica.placement.home(b"k").clone();
+    let update = |text| {
+        let (replica, home) = (replica.clone(), home.clone());
+        tokio::spawn(async move {
+            replica.update(&home, &key(), &Context::default(), Some(value(text))).await
+        })
+    };
+    let first = update("a");
+    settle(&engine, 1).await;
+    engine.is_broken.store(true, Ordering::Relaxed);
+    let refused = update("b").await.unwrap();
+    assert!(matches!(refused, Err(ReplicaError::Engine(_))), "{refused:?}");
+    engine.is_broken.store(false, Ordering::Relaxed);
+    let third = update("c");
+    settle(&engine, 2).await;
+    engine.sync();
+    first.await.unwrap().unwrap();
+    third.await.unwrap().unwrap();
+    let values = replica.get(&home, b"k").unwrap().unwrap().values();
+    assert_eq!(values, ["a", "c"], "the third writer joined with the first, still in flight");
+    assert_eq!(replica.live_keys(), 1);
+    let restarted = open(&engine);
+    let root = |replica: &Replica| replica.trees().root(home.tree);
+    assert_eq!(root(&replica), root(&restarted), "the trees are over what is there");
+}
+
+#[tokio::test]
 async fn a_join_that_changes_nothing_writes_nothing() {
     let engine = Arc::new(Slow::default());
     let replica = open(&engine);
