@@ -179,7 +179,7 @@ impl Tree {
 
     /// The same, with the leader's own batch after those that wait; what became of that.
     fn commit_waiting(&self, writer: &mut Writer, own: Option<Batch>) -> Result<(), EngineError> {
-        self.hold_back();
+        self.hold_back(writer);
         if self.options.sync == Sync::Always {
             self.gather(writer.last_group.saturating_sub(usize::from(own.is_some())));
         }
@@ -301,7 +301,7 @@ impl Tree {
     }
 
     /// Waits while memory or the tables no read should have to ask are over their bounds.
-    fn hold_back(&self) {
+    fn hold_back(&self, writer: &mut Writer) {
         let flow = || self.options.bounds.flow(self.view.load());
         if flow() == Flow::Free {
             return;
@@ -317,10 +317,27 @@ impl Tree {
                     break;
                 }
                 Flow::Stop if self.queue.ended().is_some() => break,
-                Flow::Stop => self.view.wait(seen, PATIENCE),
+                Flow::Stop => {
+                    let patience = self.sync_if_due(writer);
+                    self.view.wait(seen, patience);
+                }
             }
         }
         self.counters.count_stall(begun.elapsed());
+    }
+
+    /// Keeps the interval for what was answered before, as nobody else can while the writer is held;
+    /// how long there is nothing to do.
+    fn sync_if_due(&self, writer: &mut Writer) -> Duration {
+        let Some(due) = writer.sync_due else { return PATIENCE };
+        let left = due.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return left.min(PATIENCE);
+        }
+        if let Err(error) = self.sync(writer) {
+            self.break_off(&error);
+        }
+        PATIENCE
     }
 }
 

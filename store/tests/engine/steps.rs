@@ -178,6 +178,34 @@ fn writers_wait_before_memory_runs_away_and_the_statistics_say_so() {
 }
 
 #[test]
+fn writers_that_wait_do_not_keep_what_was_answered_before_from_being_synced() {
+    let bounds = Bounds {
+        level0: Bound { slow: 0, stop: 1 },
+        longest_delay: Duration::ZERO,
+        ..by_hand(Sync::Never).bounds
+    };
+    let shape = Shape { level0_trigger: 1, ..by_hand(Sync::Never).shape };
+    let tree = tree(Options { bounds, shape, ..by_hand(Sync::Every(50)) });
+    set(&tree, "a", Some("1"));
+    tree.freeze().unwrap();
+    set(&tree, "b", Some("2"));
+    let before = tree.statistics().syncs;
+    assert!(tree.flush_one().unwrap());
+    let synced = std::thread::scope(|scope| {
+        // A table on level 0 stops it; nothing but this thread can sync while it waits.
+        scope.spawn(|| set(&tree, "c", Some("3")));
+        let deadline = Instant::now() + PATIENCE;
+        while tree.statistics().syncs == before && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let synced = tree.statistics();
+        assert!(tree.compact_one().unwrap());
+        synced
+    });
+    assert_eq!((synced.syncs, synced.writes), (before + 1, 2), "{synced:?}");
+}
+
+#[test]
 fn more_than_memory_is_set_aside_for_is_refused_and_was_never_written() {
     let path = tempfile::tempdir().unwrap();
     let engine = open(path.path(), Options { queue_bytes: 1_000, ..Options::default() });
