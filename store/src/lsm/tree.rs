@@ -203,7 +203,7 @@ impl Tree {
         Ok((number, TableWriter::create(&**self.directory.vfs(), path, number, shape)?))
     }
 
-    /// Ends a table and opens it; its name is made durable by the manifest that names it.
+    /// Ends a table and opens it; its name is made durable before the manifest names it.
     pub(super) fn finish_table(&self, writer: TableWriter) -> Result<Arc<Table>, EngineError> {
         let number = writer.finish()?.number;
         let path = self.directory.table(number);
@@ -249,7 +249,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Names of new tables become durable with the manifest: one directory, one sync for both.
+    /// Names of new tables become durable before the manifest that has them: the standard orders no
+    /// two changes of a directory.
     fn store(
         &self,
         manifest: &mut Manifest,
@@ -267,7 +268,8 @@ impl Tree {
         if self.is_manifest_unsure.load(Ordering::Relaxed) {
             return Err(EngineError::Closed(format!("{} could not be stored", path.display())));
         }
-        let stored = self.directory.publish(&path, &next.encode());
+        let named = if edit.added.is_empty() { Ok(()) } else { self.directory.sync() };
+        let stored = named.and_then(|()| self.directory.publish(&path, &next.encode()));
         self.is_manifest_unsure.store(stored.is_err(), Ordering::Relaxed);
         stored?;
         *manifest = next;

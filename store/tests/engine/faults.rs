@@ -173,7 +173,7 @@ impl Run {
     fn lose_power(&mut self) {
         self.read_snapshots();
         self.tree = None;
-        let remains = Remains::all().nth(self.rng.random_range(0..30)).expect("there are thirty");
+        let remains = Remains::all().nth(self.rng.random_range(0..40)).expect("there are forty");
         self.disk = self.disk.after_power_loss(remains);
         self.faults.clear();
         self.losses += 1;
@@ -186,7 +186,7 @@ impl Run {
         while let Err(error) = opened {
             // A fault planned for later is met now; whatever it left is of no use to a program.
             self.require_io(&error);
-            let remains = Remains::all().nth(self.rng.random_range(0..30)).expect("as above");
+            let remains = Remains::all().nth(self.rng.random_range(0..40)).expect("as above");
             self.disk = self.disk.after_power_loss(remains);
             self.faults.clear();
             self.losses += 1;

@@ -68,7 +68,7 @@ impl Directory {
 
     pub(super) fn after_power_loss(&self, names: Names) -> BTreeMap<String, InodeId> {
         let mut left = self.durable.clone();
-        self.pending[..names.of(self.pending.len())].iter().for_each(|it| it.apply(&mut left));
+        self.pending[names.of(self.pending.len())].iter().for_each(|it| it.apply(&mut left));
         left
     }
 }

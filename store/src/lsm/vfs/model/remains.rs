@@ -8,6 +8,7 @@
 //! et al., "Torturing Databases for Fun and Profit", OSDI 2014.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::content::{Change, Content};
 
@@ -64,6 +65,8 @@ pub enum Names {
     Kept,
     /// The first so many, in the order they were made.
     First(usize),
+    /// All but the last change are lost, which overtook them.
+    Last,
 }
 
 impl Remains {
@@ -108,6 +111,7 @@ impl fmt::Display for Names {
             Names::Lost => out.write_str("lost"),
             Names::Kept => out.write_str("kept"),
             Names::First(kept) => write!(out, "first {kept} kept"),
+            Names::Last => out.write_str("last change kept alone"),
         }
     }
 }
@@ -153,14 +157,15 @@ impl Data {
 }
 
 impl Names {
-    const ALL: [Names; 3] = [Names::Lost, Names::Kept, Names::First(1)];
+    const ALL: [Names; 4] = [Names::Lost, Names::Kept, Names::First(1), Names::Last];
 
-    /// How many of `pending` changes are left.
-    pub(super) fn of(self, pending: usize) -> usize {
+    /// Which of so many `pending` changes are left.
+    pub(super) fn of(self, pending: usize) -> Range<usize> {
         match self {
-            Names::Lost => 0,
-            Names::Kept => pending,
-            Names::First(kept) => kept.min(pending),
+            Names::Lost => 0..0,
+            Names::Kept => 0..pending,
+            Names::First(kept) => 0..kept.min(pending),
+            Names::Last => pending.saturating_sub(1)..pending,
         }
     }
 }
@@ -240,6 +245,6 @@ mod tests {
     #[test]
     fn no_two_remains_read_alike() {
         let shown: BTreeSet<String> = Remains::all().map(|it| it.to_string()).collect();
-        assert_eq!((shown.len(), Remains::all().count()), (30, 30));
+        assert_eq!((shown.len(), Remains::all().count()), (40, 40));
     }
 }
