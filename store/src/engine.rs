@@ -66,7 +66,7 @@ pub enum EngineError {
     /// More waits to be written than memory is set aside for; this was not written, and never will be.
     #[error("take more writes: {waiting_bytes} bytes wait already")]
     Overloaded {
-        /// What waits, in bytes of keys and values.
+        /// What waits, in bytes of memory.
         waiting_bytes: usize,
     },
     /// The engine was closed, or broke earlier.

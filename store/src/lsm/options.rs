@@ -20,7 +20,7 @@ pub struct Options {
     pub cache_bytes: usize,
     /// What guides may take beside them: filter and index of a partition, about a fiftieth of its data.
     pub guide_bytes: usize,
-    /// What batches waiting for the log may hold; more are refused.
+    /// What batches waiting for the log may take in memory; more are refused.
     pub queue_bytes: usize,
     /// Of tables that will be merged again.
     pub compression: Compression,

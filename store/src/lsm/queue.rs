@@ -17,6 +17,11 @@ pub(super) struct Queue {
     bytes_max: usize,
 }
 
+/// What a batch costs beside its entries: its place here, its list, its callback.
+const BATCH_OVERHEAD_BYTES: usize = 256;
+/// What an entry costs beside its bytes: two handles, two allocations.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
 /// A batch, and who is to be told.
 pub(super) struct Waiting {
     pub(super) batch: Batch,
@@ -29,7 +34,7 @@ pub(super) struct Waiting {
 #[derive(Default)]
 struct State {
     waiting: Vec<Waiting>,
-    /// What the waiting ones hold.
+    /// What the waiting ones cost.
     bytes: usize,
     /// Somebody wants the committing thread to look at the clock again.
     is_nudged: bool,
@@ -155,10 +160,35 @@ impl Queue {
     }
 }
 
+/// What a batch costs while it waits. Were its bytes alone counted, batches of a few bytes each would
+/// take many times the memory set aside, and empty ones any.
 fn bytes_of(batch: &Batch) -> usize {
     let bytes = |(key, value): &(_, _)| {
         let (key, value): (&bytes::Bytes, &Option<bytes::Bytes>) = (key, value);
-        key.len() + value.as_ref().map_or(0, bytes::Bytes::len)
+        ENTRY_OVERHEAD_BYTES + key.len() + value.as_ref().map_or(0, bytes::Bytes::len)
     };
-    batch.entries.iter().map(bytes).sum()
+    BATCH_OVERHEAD_BYTES + batch.entries.iter().map(bytes).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    #[test]
+    fn batches_of_no_bytes_fill_the_queue_too() {
+        let queue = Queue::new(10 * BATCH_OVERHEAD_BYTES);
+        let refused = Arc::new(AtomicUsize::new(0));
+        for _ in 0..100 {
+            let refused = refused.clone();
+            let done = move |result: Result<(), EngineError>| {
+                assert!(matches!(result, Err(EngineError::Overloaded { .. })), "{result:?}");
+                refused.fetch_add(1, Relaxed);
+            };
+            queue.push(Waiting { batch: Batch::default(), done: Box::new(done), owner: None });
+        }
+        assert_eq!((queue.len(), refused.load(Relaxed)), (10, 90));
+    }
 }

@@ -225,7 +225,8 @@ fn more_than_memory_is_set_aside_for_is_refused_and_was_never_written() {
     }
     let refused = |number: i32| match answers.recv_timeout(PATIENCE).unwrap() {
         (of, Err(EngineError::Overloaded { waiting_bytes })) => {
-            assert_eq!((of, waiting_bytes), (number, 606));
+            assert_eq!(of, number);
+            assert!((606..1_000).contains(&waiting_bytes), "{waiting_bytes} bytes");
         }
         other => panic!("{other:?}"),
     };
