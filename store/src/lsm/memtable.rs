@@ -122,14 +122,20 @@ impl Memtable {
         self.read().entries.is_empty()
     }
 
-    /// Shows every entry, as written last, ascending. Writers wait: it is meant for a full one, which
-    /// has none.
+    /// Shows every entry, as written last, ascending. It is meant for a full one, which has no writers;
+    /// but snapshots of it end meanwhile, and readers would wait in line behind them if the lock were
+    /// held for as long as `show` takes to write a table.
     pub(super) fn visit(
-        &self,
+        self: &Arc<Self>,
         mut show: impl FnMut(EntryRef<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let state = self.read();
-        state.entries.iter().try_for_each(|(key, slot)| show((key, slot.value.as_deref())))
+        let mut cursor = self.cursor(u64::MAX);
+        cursor.seek(b"")?;
+        while let Some(entry) = cursor.entry() {
+            show(entry)?;
+            cursor.advance()?;
+        }
+        Ok(())
     }
 
     /// A place among its entries as they were at `sequence`, under the same condition as `get_at`.
@@ -266,6 +272,23 @@ mod tests {
         let kept = table.bytes();
         put(&table, 4, "k", Some("1"));
         assert_eq!(table.bytes(), kept + 1, "nobody reads what was there before");
+    }
+
+    #[test]
+    fn a_snapshot_comes_and_goes_while_the_memtable_is_shown() {
+        let table = Arc::new(Memtable::default());
+        let keys: Vec<String> = (0..1_000).map(|key| format!("key{key:04}")).collect();
+        for (key, sequence) in keys.iter().zip(1..) {
+            put(&table, sequence, key, Some("v"));
+        }
+        let mut shown = Vec::new();
+        let visited = table.visit(|(key, _)| {
+            table.unpin(table.pin());
+            shown.push(String::from_utf8(key.to_vec()).expect("a key of letters"));
+            Ok(())
+        });
+        assert!(visited.is_ok(), "{visited:?}");
+        assert_eq!(shown, keys);
     }
 
     #[test]
