@@ -54,13 +54,17 @@ impl Lsm {
         self.tree.commit(batch)
     }
 
-    /// Has all that was committed written as tables, and waits for it: a start has nothing to replay
-    /// then, and memory is free.
+    /// Has all that was committed before written as tables, and waits for it: of that a start has
+    /// nothing to replay then, and its memory is free.
     pub fn flush(&self) -> Result<(), EngineError> {
         self.tree.freeze()?;
+        // Not until nothing waits: others may fill memtables as fast as they are written.
+        let Some(last) = self.tree.view.current().frozen.first().map(|full| full.next_log) else {
+            return Ok(());
+        };
         loop {
             let seen = self.tree.view.generation();
-            if self.tree.view.current().frozen.is_empty() {
+            if self.tree.view.current().frozen.iter().all(|full| full.next_log > last) {
                 return Ok(());
             }
             if let Some(reason) = self.tree.queue.ended() {
