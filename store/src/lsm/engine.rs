@@ -10,7 +10,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,8 +26,10 @@ use crate::engine::{Batch, Done, Engine, EngineError};
 /// An engine on a directory of its own.
 pub struct Lsm {
     tree: Arc<Tree>,
-    /// Empty once they were waited for.
+    /// Empty once they were waited for. Held while they are, so that who closes second waits too.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Which they are: known to a callback while somebody waits for its thread.
+    ids: Vec<ThreadId>,
 }
 
 impl Lsm {
@@ -45,7 +47,8 @@ impl Lsm {
             spawn("engine-flush", flush)?,
             spawn("engine-merge", merge)?,
         ];
-        Ok(Lsm { tree, threads: Mutex::new(threads) })
+        let ids = threads.iter().map(|thread| thread.thread().id()).collect();
+        Ok(Lsm { tree, threads: Mutex::new(threads), ids })
     }
 
     /// Makes `batch` durable as promised, and visible. Blocks the calling thread; those that call
@@ -108,10 +111,10 @@ impl Engine for Lsm {
     fn close(&self) -> Result<(), EngineError> {
         self.tree.queue.end(CLOSED);
         self.tree.begin_to_end();
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if threads.iter().any(|thread| thread.thread().id() == std::thread::current().id()) {
+        if self.ids.contains(&std::thread::current().id()) {
             return Ok(());
         }
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             if thread.join().is_err() {
                 return Err(EngineError::Closed("a thread of the engine panicked".to_owned()));

@@ -257,6 +257,34 @@ fn the_last_handle_may_be_dropped_by_a_callback() {
 }
 
 #[test]
+fn a_callback_may_close_the_engine_while_another_thread_does() {
+    let path = tempfile::tempdir().unwrap();
+    let engine = Arc::new(open(path.path(), Options::default()));
+    let (open_gate, gate) = mpsc::channel::<()>();
+    let (told, closed) = mpsc::channel();
+    let (inside, tell) = (engine.clone(), told.clone());
+    let done = move |result: Result<(), EngineError>| {
+        result.unwrap();
+        gate.recv_timeout(PATIENCE).unwrap();
+        tell.send(inside.close()).unwrap();
+    };
+    engine.write(batch(&[("k", Some("v"))]), Box::new(done));
+    let outside = engine.clone();
+    std::thread::spawn(move || told.send(outside.close()).unwrap());
+    // Refused from the moment on at which the other thread waits for the callback's, or is about to.
+    let (answer, answers) = mpsc::channel();
+    while !matches!(answers.try_recv(), Ok(Err(EngineError::Closed(_)))) {
+        let answer = answer.clone();
+        engine.write(Batch::default(), Box::new(move |result| drop(answer.send(result))));
+        std::thread::yield_now();
+    }
+    open_gate.send(()).unwrap();
+    for _ in 0..2 {
+        closed.recv_timeout(PATIENCE).expect("an end within patience").unwrap();
+    }
+}
+
+#[test]
 fn a_directory_taken_away_ends_writes_and_names_the_cause() {
     let path = tempfile::tempdir().unwrap();
     let engine = open(path.path(), tiny(Sync::Always));
