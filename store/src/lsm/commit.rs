@@ -15,7 +15,6 @@
 //! before its callback is called, and after it is as durable as promised.
 
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,7 +24,7 @@ use super::format::put_record;
 use super::log::{Recovered, Segment};
 use super::memtable::Memtable;
 use super::pressure::Flow;
-use super::queue::{Queue, Waiting};
+use super::queue::{Queue, Waiting, answer};
 use super::state::{Frozen, State};
 use super::tree::Tree;
 use crate::config::Sync;
@@ -338,12 +337,5 @@ impl Tree {
             self.break_off(&error);
         }
         PATIENCE
-    }
-}
-
-/// Calls `done`. Should it panic, that is its owner's loss: the others of its group are answered too.
-fn answer(done: Done, result: Result<(), EngineError>) {
-    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
-        tracing::error!("a callback of a write panicked");
     }
 }

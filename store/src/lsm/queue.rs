@@ -1,5 +1,6 @@
 //! Batches on their way to the log, and the word that no more may come.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
@@ -144,7 +145,7 @@ impl Queue {
     pub(super) fn refuse_all(&self, reason: &str) {
         self.end(reason);
         for Waiting { done, .. } in self.take().0 {
-            done(Err(EngineError::Closed(reason.to_owned())));
+            answer(done, Err(EngineError::Closed(reason.to_owned())));
         }
     }
 
@@ -157,6 +158,13 @@ impl Queue {
     /// usable.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls `done`. Should it panic, that is its owner's loss: the others are answered too.
+pub(super) fn answer(done: Done, result: Result<(), EngineError>) {
+    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+        tracing::error!("a callback of a write panicked");
     }
 }
 
@@ -176,6 +184,25 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
+
+    #[test]
+    fn a_callback_that_panics_keeps_nobody_else_from_being_refused() {
+        let queue = Queue::new(1 << 20);
+        let told = Arc::new(AtomicUsize::new(0));
+        let second = told.clone();
+        let dones: [Done; 2] = [
+            Box::new(|_| panic!("a planted panic")),
+            Box::new(move |result| {
+                assert!(matches!(result, Err(EngineError::Closed(_))), "{result:?}");
+                second.fetch_add(1, Relaxed);
+            }),
+        ];
+        for done in dones {
+            queue.push(Waiting { batch: Batch::default(), done, owner: None });
+        }
+        queue.refuse_all("it broke");
+        assert_eq!(told.load(Relaxed), 1);
+    }
 
     #[test]
     fn batches_of_no_bytes_fill_the_queue_too() {
