@@ -101,13 +101,15 @@ impl Writer {
 
     /// Appends the records of `batches`, as one write.
     fn append(&mut self, batches: &[Batch]) -> Result<(), EngineError> {
+        // What one great group took is given back: it would come on top of what all others take.
         self.records.clear();
-        for batch in batches {
+        self.records.shrink_to(RECORDS_BYTES_KEPT);
+        for (batch, sequence) in batches.iter().zip(self.next_sequence..) {
             let entries = batch.entries.iter().map(|(key, value)| (&key[..], value.as_deref()));
-            let salt = self.segment.salt();
-            put_record(&mut self.records, salt, self.next_sequence, self.synced, entries);
-            self.next_sequence += 1;
+            put_record(&mut self.records, self.segment.salt(), sequence, self.synced, entries);
         }
+        // Counted here: should a record above be too long and panic, the next follows the last written.
+        self.next_sequence += batches.len() as u64;
         self.segment.append(&self.records)
     }
 
@@ -122,6 +124,9 @@ type Answer = Arc<Mutex<Option<Result<(), EngineError>>>>;
 /// How often a leader lets others run first: a few microseconds each, on a machine that has others to
 /// run, and nothing on one that has none.
 const GATHER_YIELDS: usize = 32;
+
+/// How much of the memory of a group's records is kept for the next.
+const RECORDS_BYTES_KEPT: usize = 4 << 20;
 
 /// A segment of the log ends when it is so many times larger than a full memtable.
 const LOG_TO_MEMTABLE: u64 = 4;
