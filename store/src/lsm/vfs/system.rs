@@ -104,7 +104,14 @@ impl VfsFile for SystemFile {
     /// a later write may then find the disk full, which the engine takes as it takes any failed write.
     fn allocate(&self, length: u64) -> io::Result<()> {
         let bytes = i64::try_from(length).map_err(|_| ErrorKind::FileTooLarge)?;
-        match posix_fallocate(&self.0, 0, bytes) {
+        // A signal on its way to this process is no reason to fail a write.
+        let allocated = loop {
+            match posix_fallocate(&self.0, 0, bytes) {
+                Err(Errno::EINTR) => {}
+                allocated => break allocated,
+            }
+        };
+        match allocated {
             Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => {
                 if self.len()? < length {
                     self.set_len(length)
