@@ -14,7 +14,7 @@ use crate::config::Sync;
 pub struct Options {
     /// When a write counts as durable.
     pub sync: Sync,
-    /// A memtable of more bytes is written as a table; up to `bounds.frozen_stop` full ones wait.
+    /// A memtable of more bytes is written as a table; up to `bounds.frozen.stop` full ones wait.
     pub memtable_bytes: usize,
     /// What decoded blocks may take in memory.
     pub cache_bytes: usize,
