@@ -41,14 +41,16 @@ impl Lsm {
     /// The same, on another file system.
     pub fn open_on(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Lsm, EngineError> {
         let tree = Arc::new(Tree::open(vfs, path, options)?);
-        let spawn = |name, run: fn(&Tree) -> Result<(), EngineError>| spawn(name, path, &tree, run);
-        let threads = vec![
-            spawn("engine-commit", commit)?,
-            spawn("engine-flush", flush)?,
-            spawn("engine-merge", merge)?,
-        ];
-        let ids = threads.iter().map(|thread| thread.thread().id()).collect();
-        Ok(Lsm { tree, threads: Mutex::new(threads), ids })
+        // Whole before its threads are: should the system refuse one, the others end with it.
+        let mut engine = Lsm { tree, threads: Mutex::default(), ids: Vec::new() };
+        let threads: [(_, Run); 3] =
+            [("engine-commit", commit), ("engine-flush", flush), ("engine-merge", merge)];
+        for (name, run) in threads {
+            let thread = spawn(name, path, &engine.tree, run)?;
+            engine.ids.push(thread.thread().id());
+            engine.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(engine)
     }
 
     /// Makes `batch` durable as promised, and visible. Blocks the calling thread; those that call
@@ -141,6 +143,9 @@ impl Drop for Lsm {
 /// How long a thread with nothing to do waits before it looks again by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What a thread does until the engine ends.
+type Run = fn(&Tree) -> Result<(), EngineError>;
+
 fn commit(tree: &Tree) -> Result<(), EngineError> {
     loop {
         let due = tree.writer().sync_due();
@@ -180,7 +185,7 @@ fn spawn(
     name: &str,
     path: &Path,
     tree: &Arc<Tree>,
-    run: fn(&Tree) -> Result<(), EngineError>,
+    run: Run,
 ) -> Result<JoinHandle<()>, EngineError> {
     let panic_guard = PanicGuard(tree.clone());
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
