@@ -3,7 +3,7 @@
 //! An engine knows bytes only. Versions, siblings and tombstones are the business of those above.
 //! It has no async in it: a write is handed over with a callback, which a thread of the engine
 //! calls once the write is as durable as promised; only then is the write seen by `get` and `scan`,
-//! so that nothing is ever read that a crash could take back.
+//! so that under `sync: always` nothing is ever read that a crash could take back.
 
 use std::io;
 use std::path::Path;
