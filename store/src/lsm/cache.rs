@@ -69,6 +69,12 @@ impl BlockCache {
         }
     }
 
+    /// Whether so many bytes more come in without anything going out. A quarter is left to what is asked:
+    /// the cache is cut into shards, and one of them is full before all are.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        self.bytes() + bytes + OVERHEAD_BYTES <= self.capacity_bytes / 4 * 3
+    }
+
     /// Questions answered from memory, since the start.
     pub(crate) fn hits(&self) -> u64 {
         self.hits.load(Relaxed)

@@ -3,7 +3,7 @@
 //! ```text
 //! engine-commit  commits what was handed over with a callback, and syncs when it is due
 //! engine-flush   writes full memtables as tables
-//! engine-merge   merges tables
+//! engine-merge   merges tables; before, brings guides into memory
 //! ```
 //!
 //! Dropping the engine closes it; its directory is locked until then.
@@ -172,6 +172,7 @@ fn flush(tree: &Tree) -> Result<(), EngineError> {
 }
 
 fn merge(tree: &Tree) -> Result<(), EngineError> {
+    tree.warm();
     while !tree.is_ending() {
         let seen = tree.view.generation();
         if !tree.compact_one()? {

@@ -208,7 +208,15 @@ impl Tree {
         let number = writer.finish()?.number;
         let path = self.directory.table(number);
         let table = Table::open(&**self.directory.vfs(), path, number, self.shared.clone())?;
+        table.warm(|| !self.is_ending());
         Ok(Arc::new(table))
+    }
+
+    /// Brings guides into memory while there is room, newest tables first: a start found none there.
+    pub fn warm(&self) {
+        let levels = self.view.current().levels.clone();
+        let mut tables = levels.iter().map(|(_, table)| table);
+        while tables.next().is_some_and(|table| table.warm(|| !self.is_ending())) {}
     }
 
     /// Removes a file that nothing names any more. Should it stay, the next start removes it.

@@ -38,6 +38,7 @@ mod index;
 mod open;
 #[cfg(test)]
 mod tests;
+mod warm;
 mod writer;
 
 pub(crate) use cursor::{Access, TableCursor};

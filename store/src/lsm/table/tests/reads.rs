@@ -86,3 +86,26 @@ fn guides_are_small_beside_their_partition() {
     let top_bytes = table.top.as_ref().unwrap().len();
     assert!(top_bytes < 200, "{top_bytes} bytes stay in memory");
 }
+
+#[test]
+fn a_table_whose_guides_are_in_memory_reads_a_key_at_once() {
+    let (table, reads) = large(16 << 20);
+    let partitions = table.top().len();
+    assert!(table.warm(|| true), "there was room");
+    assert_eq!(reads(), partitions);
+    assert!(get(&table, &5000u32.to_be_bytes()).unwrap().is_some());
+    assert_eq!(reads(), partitions + 1, "a block");
+    assert!(get(&table, b"\xff").unwrap().is_none());
+    assert_eq!(reads(), partitions + 1);
+}
+
+#[test]
+fn guides_are_brought_in_while_there_is_room_and_they_are_wanted() {
+    let (table, reads) = large(20_000);
+    assert!(!table.warm(|| true));
+    assert!((1..table.top().len()).contains(&reads()), "{} were read", reads());
+    assert!(table.shared.guides.bytes() <= 15_000, "{} bytes", table.shared.guides.bytes());
+    let (unwanted, reads) = large(16 << 20);
+    assert!(!unwanted.warm(|| false));
+    assert_eq!(reads(), 0);
+}
