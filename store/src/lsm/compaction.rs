@@ -38,9 +38,7 @@ impl Tree {
     pub fn compact_one(&self) -> Result<bool, EngineError> {
         let held = self.shared.quarantine.held();
         let levels = self.view.current().levels.clone();
-        let task = rewrite(&levels, &self.shared.quarantine.released());
-        let task = task.or_else(|| pick(&levels, &self.options.shape, &held));
-        let Some(task) = task else { return Ok(false) };
+        let Some(task) = self.due(&levels, &held) else { return Ok(false) };
         match task.kind {
             Kind::Move => self.move_down(&levels, &task)?,
             Kind::Merge => match self.merge(&levels, &task) {
@@ -53,6 +51,18 @@ impl Tree {
             },
         }
         Ok(true)
+    }
+
+    /// Whether nothing waits to be flushed or merged: until the next write nothing happens any more.
+    pub fn is_settled(&self) -> bool {
+        let state = self.view.current();
+        let held = self.shared.quarantine.held();
+        state.frozen.is_empty() && self.due(&state.levels, &held).is_none()
+    }
+
+    fn due(&self, levels: &Levels<Arc<Table>>, held: &BTreeSet<u64>) -> Option<Task> {
+        let task = rewrite(levels, &self.shared.quarantine.released());
+        task.or_else(|| pick(levels, &self.options.shape, held))
     }
 
     /// Nothing below overlaps: the tables are there already, only called otherwise.

@@ -24,6 +24,7 @@ fn settle(tree: &Tree) {
     tree.freeze().unwrap();
     while tree.flush_one().unwrap() {}
     while tree.compact_one().unwrap() {}
+    assert!(tree.is_settled());
 }
 
 fn pairs(snapshot: &Snapshot, from: &str) -> BTreeMap<Bytes, Bytes> {
@@ -198,6 +199,7 @@ fn writers_that_wait_do_not_keep_what_was_answered_before_from_being_synced() {
         while tree.statistics().syncs == before && Instant::now() < deadline {
             std::thread::yield_now();
         }
+        assert!(!tree.is_settled());
         let synced = tree.statistics();
         assert!(tree.compact_one().unwrap());
         synced

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use store::config::Sync;
 use store::engine::{Batch, Engine};
@@ -17,8 +17,10 @@ pub(crate) const OURS: Contestant = Contestant { name: "ours", open };
 
 struct Ours(Lsm);
 
-/// Without a word from the engine for this long, its background work is done.
-const QUIET: Duration = Duration::from_millis(500);
+/// Between two looks whether the work in the background is done.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// An engine that merges for longer than this after the last write has failed.
+const PATIENCE: Duration = Duration::from_mins(30);
 
 fn open(directory: &Path, setting: &Setting) -> Result<Box<dyn Peer>> {
     let compression = match setting.compression {
@@ -60,15 +62,12 @@ impl Peer for Ours {
 
     fn settle(&self) -> Result<()> {
         self.0.flush()?;
-        let mut before = self.0.statistics();
-        loop {
-            sleep(QUIET);
-            let now = self.0.statistics();
-            if now == before {
-                return Ok(());
-            }
-            before = now;
+        let begun = Instant::now();
+        while !self.0.tree().is_settled() {
+            ensure!(begun.elapsed() < PATIENCE, "it still merges after {PATIENCE:?}");
+            sleep(BETWEEN_LOOKS);
         }
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<()> {
