@@ -11,9 +11,14 @@
 //! finds fewer of them than there were in the last group lets them run for a moment: one sync for eight
 //! costs what one sync for one does. (PostgreSQL's `commit_siblings` waits for the same reason.)
 //!
+//! Where none is promised, a full segment ends without a sync too: no writer ever waits for the disk to
+//! take what was written, but for the header of a segment. Whoever syncs after all, at an orderly end,
+//! syncs those segments first: `synced` must not be said of a record with an unsynced one before it.
+//!
 //! Shape: `hold back -> take -> append -> [sync] -> apply -> done* -> [rotate]`; a batch is visible
 //! before its callback is called, and after it is as durable as promised.
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -264,12 +269,13 @@ impl Tree {
         }
     }
 
-    /// Puts what was written on the platter.
+    /// Puts what was written on the platter, in this segment and in those that ended without a sync.
     pub(super) fn sync(&self, writer: &mut Writer) -> Result<(), EngineError> {
         writer.sync_due = None;
         if writer.is_synced() {
             return Ok(());
         }
+        self.behind.sync()?;
         writer.segment.sync()?;
         self.counters.syncs.fetch_add(1, Relaxed);
         writer.synced = writer.next_sequence - 1;
@@ -278,11 +284,15 @@ impl Tree {
 
     /// Ends segment and memtable together, so that the table made of the one frees the other.
     pub(super) fn rotate(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        self.sync(writer)?;
-        writer.segment.finish()?;
+        self.end_segment(writer)?;
         let number = writer.segment.number() + 1;
-        let next = Segment::create(&self.directory, number, writer.next_sequence);
-        writer.segment = next.inspect_err(|_| writer.segment.give_up())?;
+        let next = Segment::create(&self.directory, number, writer.next_sequence, writer.synced);
+        let next = next.inspect_err(|_| writer.segment.give_up())?;
+        let ended = mem::replace(&mut writer.segment, next);
+        if !writer.is_synced() {
+            // Before the memtable can be flushed, which forgets it.
+            self.behind.add(ended);
+        }
         let active = Arc::new(Memtable::after(writer.next_sequence - 1));
         self.view.edit(|state| {
             let full = Frozen { memtable: state.active.clone(), next_log: number };
@@ -290,6 +300,15 @@ impl Tree {
             State { active, frozen, levels: state.levels.clone() }
         });
         Ok(())
+    }
+
+    /// The segment takes no more; if a sync was promised of anything in it, it is on the platter.
+    fn end_segment(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        if self.options.sync == Sync::Never {
+            return writer.segment.trim();
+        }
+        self.sync(writer)?;
+        writer.segment.finish()
     }
 
     /// Ends the log with an empty record, which says that all before it was synced: damage to the last

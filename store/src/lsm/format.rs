@@ -9,12 +9,13 @@
 //!
 //! segment   segment header | record* | zeros, to the length allocated ahead
 //!
-//! segment header, 32 bytes
-//!   0  magic           8  "schlog" 0 2
+//! segment header, 40 bytes
+//!   0  magic           8  "schlog" 0 3
 //!   8  number          8  of the segment, as in its name
 //!  16  first sequence  8  of the first record, if there will be one
-//!  24  salt            4  random
-//!  28  crc             4  of bytes 0..28
+//!  24  synced          8  the last sequence known to be durable when this was made
+//!  32  salt            4  random
+//!  36  crc             4  of bytes 0..36
 //!
 //! record, 28 bytes and the payload
 //!   0  crc             4  of bytes 4..28, begun from the salt of the segment
@@ -27,6 +28,7 @@
 //!
 //! `synced` tells a torn tail from damage: a bad record that a later one calls synced was whole once,
 //! and is damaged; one that nobody calls synced was never promised to be durable, and may be cut off.
+//! That of a header says it of the segments before, which may have ended without a sync.
 //! The crcs of a record begin from the salt of its segment, so that no value a client stores can pass
 //! for a record.
 //! Source: the synced sequence is the idea of Alagappan et al., "Protocol-Aware Recovery for
@@ -37,10 +39,10 @@ use bytes::{Buf, BufMut};
 use super::cursor::EntryRef;
 
 /// First bytes of a log segment.
-pub(super) const LOG_MAGIC: [u8; 8] = *b"schlog\0\x02";
+pub(super) const LOG_MAGIC: [u8; 8] = *b"schlog\0\x03";
 
 /// Length of a segment's header.
-pub(super) const SEGMENT_HEADER_BYTES: usize = 32;
+pub(super) const SEGMENT_HEADER_BYTES: usize = 40;
 /// Length of a record's header.
 pub(super) const RECORD_HEADER_BYTES: usize = 28;
 /// Length of the checksum that ends what [`seal`] seals.
@@ -105,6 +107,7 @@ pub(super) fn take_string<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(super) struct SegmentHeader {
     pub(super) number: u64,
     pub(super) first_sequence: u64,
+    pub(super) synced: u64,
     pub(super) salt: u32,
 }
 
@@ -114,6 +117,7 @@ impl SegmentHeader {
         out.put_slice(&LOG_MAGIC);
         out.put_u64_le(self.number);
         out.put_u64_le(self.first_sequence);
+        out.put_u64_le(self.synced);
         out.put_u32_le(self.salt);
         seal(&mut out, 0);
         out
@@ -124,6 +128,7 @@ impl SegmentHeader {
         Some(SegmentHeader {
             number: input.try_get_u64_le().ok()?,
             first_sequence: input.try_get_u64_le().ok()?,
+            synced: input.try_get_u64_le().ok()?,
             salt: input.try_get_u32_le().ok()?,
         })
     }
@@ -152,6 +157,11 @@ impl RecordHeader {
             synced: input.try_get_u64_le().ok()?,
             payload_crc: input.try_get_u32_le().ok()?,
         })
+    }
+
+    /// Length of the record, its header among it.
+    pub(super) fn record_bytes(self) -> u64 {
+        RECORD_HEADER_BYTES as u64 + u64::from(self.payload_bytes)
     }
 
     fn encode(self, salt: u32) -> [u8; RECORD_HEADER_BYTES] {
@@ -195,7 +205,7 @@ mod tests {
 
     #[test]
     fn headers_come_back_and_any_flipped_bit_is_seen() {
-        let segment = SegmentHeader { number: 3, first_sequence: 9, salt: 7 };
+        let segment = SegmentHeader { number: 3, first_sequence: 9, synced: 6, salt: 7 };
         let record = RecordHeader { payload_bytes: 1, sequence: 2, synced: 1, payload_crc: 4 };
         let (mut one, mut two) = (segment.encode(), record.encode(5));
         assert_eq!(one.len(), SEGMENT_HEADER_BYTES);

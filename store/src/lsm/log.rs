@@ -2,11 +2,27 @@
 //!
 //! On start the log is replayed. A torn tail, which a crash in the middle of a write leaves, is cut
 //! off: nobody was promised what it held. Damage anywhere else is an error, since what follows it
-//! would otherwise vanish without a word; `synced` in each record tells the two apart (see
-//! [`format`](super::format)). Zeros at the end of a segment are room allocated ahead, and neither.
+//! would otherwise vanish without a word; `synced` in each record and in the header of each segment
+//! tells the two apart (see [`format`](super::format)). Zeros at the end of a segment are room allocated
+//! ahead, and neither.
 //!
 //! Shape: segments are numbered without a gap from the manifest's oldest, and sequences run through
-//! them without a gap. Before a segment is made, the one before is synced to its last record.
+//! them without a gap. Before a segment is made, the one before is synced to its last record, and the
+//! new one's header says so; unless no sync is promised ([`Sync::Never`](crate::Sync::Never)). Then
+//! nobody waits for one, the header says how far the last sync reached, and the tear after a power loss
+//! may lie in any segment from there on: the log ends at it ([`End`]).
+//!
+//! What says `synced` must be true of *all* up to there, or a tear would pass for damage and keep the
+//! engine from starting. Three places say it:
+//!
+//! - A sync of the segment being written reaches that file alone. So those that ended without one are
+//!   kept ([`Behind`]) until a table has what they hold, and are synced before it. An orderly end is
+//!   durable and marked for that reason, whatever was promised of single writes.
+//! - A start calls durable what it read, though a killed process may have left it in memory: it syncs
+//!   what it replayed, but for segments that the next one's header says were synced.
+//! - A header is durable, and its name, before a record follows it. So a segment without one is the last,
+//!   and what the headers of later segments say is known even where their records are lost.
+//!
 //! Departure: damage to the records no later one knows to be synced looks like a tear. A clean end
 //! therefore appends an empty record, which knows all before it.
 //!
@@ -18,12 +34,16 @@ use super::directory::Directory;
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::engine::EngineError;
 
+mod behind;
+mod end;
 mod replay;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub(super) use behind::Behind;
+pub(super) use end::{End, require_droppable};
 use replay::Replay;
 pub(super) use replay::does_not_follow;
 pub(super) use segment::Segment;
@@ -39,8 +59,8 @@ pub(super) struct Recovered {
 }
 
 /// Replays the segments `numbers`, oldest first, handing every entry to `apply` in order, with the
-/// sequence of its batch. Then cuts a torn tail off the last, and makes what it holds durable: after a
-/// crash of the process alone, what was read may be in memory only.
+/// sequence of its batch. Then cuts a torn tail off, removes the segments after it, and makes what is
+/// left durable: after a crash of the process alone, what was read may be in memory only.
 ///
 /// *Requires* at least one number. Holds one record in memory at a time.
 pub(super) fn recover(
@@ -49,48 +69,46 @@ pub(super) fn recover(
     mut apply: impl FnMut(u64, EntryRef<'_>),
 ) -> Result<Recovered, EngineError> {
     let mut next_sequence = None;
-    let (&last, whole) = numbers.split_last().expect("the caller found a segment");
-    for (&number, &next) in whole.iter().zip(&numbers[1..]) {
+    let mut rest = numbers;
+    loop {
+        let (&number, later) = rest.split_first().expect("the log stops in its last segment");
+        if let Some(next_sequence) = next_sequence
+            && later.is_empty()
+            && is_without_header(directory, number)?
+        {
+            tracing::warn!(number, "a segment cut off while it was made is made anew");
+            let segment = Segment::create(directory, number, next_sequence, next_sequence - 1)?;
+            return Ok(Recovered { segment, next_sequence });
+        }
         let mut replay = Replay::begin(directory, number, next_sequence)?;
         replay.run(&mut apply)?;
-        replay.require_whole()?;
-        require_end(directory, &replay, next)?;
+        match End::of(&mut replay, directory, later)? {
+            End::Goes { is_synced: true } => {}
+            End::Goes { is_synced: false } => replay.sync()?,
+            End::Stops { torn_bytes } => return stop(directory, replay, torn_bytes, later),
+        }
         next_sequence = Some(replay.sequence());
+        rest = later;
     }
-    if let Some(sequence) = next_sequence
-        && is_without_header(directory, last)?
-    {
-        tracing::warn!(number = last, "a segment cut off while it was made is made anew");
-        let segment = Segment::create(directory, last, sequence)?;
-        return Ok(Recovered { segment, next_sequence: sequence });
-    }
-    let mut replay = Replay::begin(directory, last, next_sequence)?;
-    replay.run(&mut apply)?;
-    let torn = replay.torn_bytes()?;
-    if torn > 0 {
-        let (path, offset) = (replay.path().display(), replay.offset());
-        tracing::warn!(%path, offset, bytes = torn, "a torn tail is cut off");
-    }
+}
+
+/// Makes the last whole record of `replay` the last of the log.
+fn stop(
+    directory: &Directory,
+    replay: Replay,
+    torn_bytes: u64,
+    later: &[u64],
+) -> Result<Recovered, EngineError> {
     let next_sequence = replay.sequence();
-    Ok(Recovered { segment: replay.resume()?, next_sequence })
-}
-
-/// Fails where segment `next` begins with a later sequence than follows `replay`: then it is the end of
-/// this one that is lost, and not the next that is wrong.
-fn require_end(directory: &Directory, replay: &Replay, next: u64) -> Result<(), EngineError> {
-    let mut window = Window::open(directory, directory.log(next))?;
-    let header = window.get(0, SEGMENT_HEADER_BYTES)?.and_then(SegmentHeader::decode);
-    let is_later = |it: SegmentHeader| it.number == next && it.first_sequence > replay.sequence();
-    if header.is_some_and(is_later) {
-        return Err(ends_early(directory, replay.number(), replay.offset()));
+    if torn_bytes > 0 || !later.is_empty() {
+        let (path, offset) = (replay.path().display(), replay.offset());
+        tracing::warn!(
+            %path, offset, torn_bytes, next_sequence, segments = ?later,
+            "the log is torn: what follows, promised to nobody, is dropped"
+        );
     }
-    Ok(())
-}
-
-/// The error for a segment whose end, from `offset` on, is lost.
-pub(super) fn ends_early(directory: &Directory, number: u64, offset: u64) -> EngineError {
-    let message = "the segment ends before the next one begins";
-    EngineError::damaged(&directory.log(number), offset, message)
+    end::drop_segments(directory, later, next_sequence)?;
+    Ok(Recovered { segment: replay.resume()?, next_sequence })
 }
 
 /// What one segment holds.
@@ -102,25 +120,24 @@ pub(super) struct Inspection {
     pub(super) next_sequence: u64,
     /// Up to where it is whole.
     pub(super) bytes: u64,
-    /// How many bytes follow that are no zeros and no record; or why they cannot be left out.
-    pub(super) torn_bytes: Result<u64, EngineError>,
+    /// How it ends; or why it must not end so.
+    pub(super) end: Result<End, EngineError>,
 }
 
-/// Reads one segment as [`recover`] would, and changes nothing. Only the last may end in a torn record;
-/// what the segments before it say of its sequences is not asked.
+/// Reads one segment as [`recover`] would, with segments `later` after it, and changes nothing. What the
+/// segments before it say of its sequences is not asked.
 pub(super) fn inspect(
     directory: &Directory,
     number: u64,
-    is_last: bool,
+    later: &[u64],
     mut apply: impl FnMut(u64, EntryRef<'_>),
 ) -> Result<Inspection, EngineError> {
     let mut replay = Replay::begin(directory, number, None)?;
     let first_sequence = replay.sequence();
-    let torn_bytes = replay.run(&mut apply).and_then(|()| {
-        if is_last { replay.torn_bytes() } else { replay.require_whole().map(|()| 0) }
-    });
+    let run = replay.run(&mut apply);
+    let end = run.and_then(|()| End::of(&mut replay, directory, later));
     let (next_sequence, bytes) = (replay.sequence(), replay.offset());
-    Ok(Inspection { first_sequence, next_sequence, bytes, torn_bytes })
+    Ok(Inspection { first_sequence, next_sequence, bytes, end })
 }
 
 /// Whether segment `number` has so little in it that no write can have been lost with it.

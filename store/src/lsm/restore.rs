@@ -70,7 +70,7 @@ fn begin(directory: &Directory, listing: &Listing) -> Result<Restored, EngineErr
     if !is_unused(directory, listing)? {
         return Err(missing_manifest(directory));
     }
-    let segment = Segment::create(directory, manifest.oldest_log, 1)?;
+    let segment = Segment::create(directory, manifest.oldest_log, 1, 0)?;
     directory.publish(&directory.manifest(), &manifest.encode())?;
     let active = Arc::new(Memtable::default());
     let state = State { active, frozen: Vec::new(), levels: Arc::new(Levels::new()) };

@@ -14,6 +14,7 @@ use super::commit::{Led, Writer};
 use super::compression::Compression;
 use super::directory::Directory;
 use super::levels::{Edit, LEVELS};
+use super::log::Behind;
 use super::manifest::Manifest;
 use super::options::Options;
 use super::pace::Pace;
@@ -38,6 +39,9 @@ pub struct Tree {
     /// What tables share: cached blocks, and the damaged ones.
     pub(super) shared: Arc<Shared>,
     pub(super) opened: Instant,
+    /// What of the log ended and was not synced. Beside the writer: who flushes forgets some of it, and
+    /// the writer may be waiting for that flush.
+    pub(super) behind: Behind,
     /// The end of the log. Who holds it leads a commit, and may sync for a while.
     writer: Mutex<Writer>,
     /// As stored, but for the number of the next file. Held while it is stored, so that flushes and
@@ -65,6 +69,7 @@ impl Tree {
             counters: Counters::default(),
             shared,
             opened: Instant::now(),
+            behind: Behind::default(),
             writer: Mutex::new(Writer::new(recovered)),
             manifest: Mutex::new(manifest),
             is_manifest_unsure: AtomicBool::new(false),

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// Length of a segment's header.
-const HEADER_BYTES: usize = 32;
+const HEADER_BYTES: usize = 40;
 
 /// A directory with the files of `from`, but for its lock.
 fn copy(from: &Path) -> TempDir {

@@ -1,9 +1,7 @@
 //! The log segments of a directory, each read from end to end.
 
-use std::cmp::Ordering;
-
 use super::super::directory::{Directory, Listing};
-use super::super::log;
+use super::super::log::{self, End};
 use super::super::manifest::Manifest;
 use super::super::restore;
 use crate::engine::EngineError;
@@ -17,7 +15,10 @@ pub struct SegmentSummary {
     pub facts: Option<SegmentFacts>,
     /// Whether there is no such file, though there must be.
     pub is_missing: bool,
-    /// Why the engine could not replay it.
+    /// Whether the log is torn in a segment before: a start removes this one, of which nothing was ever
+    /// said to be durable.
+    pub is_dropped: bool,
+    /// Why the engine could not replay it, or remove it.
     pub damage: Option<EngineError>,
 }
 
@@ -46,7 +47,7 @@ impl SegmentFacts {
 impl SegmentSummary {
     /// Whether it was cut off while it was made: a start makes it anew, and nothing was lost with it.
     pub fn is_begun_only(&self) -> bool {
-        self.facts.is_none() && self.damage.is_none()
+        self.facts.is_none() && self.damage.is_none() && !self.is_dropped
     }
 }
 
@@ -68,60 +69,78 @@ pub(super) fn named(
 }
 
 fn missing(number: u64, error: EngineError) -> SegmentSummary {
-    SegmentSummary { number, facts: None, is_missing: true, damage: Some(error) }
+    SegmentSummary { is_missing: true, ..without_facts(number, Some(error)) }
+}
+
+fn without_facts(number: u64, damage: Option<EngineError>) -> SegmentSummary {
+    SegmentSummary { number, facts: None, is_missing: false, is_dropped: false, damage }
 }
 
 /// The segments `numbers`, as if they were the whole log.
 pub(super) fn found(directory: &Directory, numbers: &[u64]) -> Vec<SegmentSummary> {
+    let is_next = |one: &u64, next: &u64| one.checked_add(1) == Some(*next);
+    numbers.chunk_by(is_next).flat_map(|run| without_gap(directory, run)).collect()
+}
+
+fn without_gap(directory: &Directory, numbers: &[u64]) -> Vec<SegmentSummary> {
     let mut seen: Vec<SegmentSummary> = Vec::new();
+    // The sequence at which the log is torn.
+    let mut torn_at = None;
     for (at, &number) in numbers.iter().enumerate() {
-        let place = Place { is_first: at == 0, is_last: at + 1 == numbers.len() };
-        let mut segment = look(directory, number, place);
-        let whole = seen.last_mut().filter(|before| before.damage.is_none());
-        if let Some(before) = whole
-            && let (Some(end), Some(begin)) = (before.facts, segment.facts)
-        {
-            // What begins too late shows that the one before lost its end.
-            match begin.first_sequence.cmp(&end.next_sequence) {
-                Ordering::Equal => {}
-                Ordering::Less => segment.damage = Some(log::does_not_follow(directory, number)),
-                Ordering::Greater => {
-                    before.damage = Some(log::ends_early(directory, before.number, end.bytes));
-                }
-            }
+        let later = &numbers[at + 1..];
+        if let Some(sequence) = torn_at {
+            seen.push(dropped(directory, number, later, sequence));
+            continue;
         }
+        let (mut segment, is_torn) = look(directory, number, at == 0, later);
+        let before = seen.last().filter(|before| before.damage.is_none());
+        if let (Some(end), Some(begin)) = (before.and_then(|it| it.facts), segment.facts)
+            && begin.first_sequence < end.next_sequence
+        {
+            segment.damage = Some(log::does_not_follow(directory, number));
+        }
+        torn_at = segment.facts.filter(|_| is_torn).map(|facts| facts.next_sequence);
         seen.push(segment);
     }
     seen
 }
 
-/// Where in the log a segment stands.
-#[derive(Clone, Copy)]
-struct Place {
+/// Reads one segment, with segments `later` after it; and whether the log stops in it, as far as it
+/// can say itself.
+fn look(
+    directory: &Directory,
+    number: u64,
     is_first: bool,
-    is_last: bool,
-}
-
-/// Reads one segment.
-fn look(directory: &Directory, number: u64, place: Place) -> SegmentSummary {
+    later: &[u64],
+) -> (SegmentSummary, bool) {
     let mut entries = 0;
-    let seen = log::inspect(directory, number, place.is_last, |_, _| entries += 1);
-    let seen = match seen {
+    let seen = match log::inspect(directory, number, later, |_, _| entries += 1) {
         Ok(seen) => seen,
         Err(error) => {
-            let may_be_begun = place.is_last && !place.is_first;
+            let may_be_begun = later.is_empty() && !is_first;
             let begun = may_be_begun && log::is_without_header(directory, number).unwrap_or(false);
-            let damage = (!begun).then_some(error);
-            return SegmentSummary { number, facts: None, is_missing: false, damage };
+            return (without_facts(number, (!begun).then_some(error)), false);
         }
+    };
+    let torn_bytes = match seen.end {
+        Ok(End::Stops { torn_bytes }) => torn_bytes,
+        Ok(End::Goes { .. }) | Err(_) => 0,
     };
     let facts = SegmentFacts {
         first_sequence: seen.first_sequence,
         next_sequence: seen.next_sequence,
         entries,
         bytes: seen.bytes,
-        torn_bytes: *seen.torn_bytes.as_ref().unwrap_or(&0),
+        torn_bytes,
     };
-    let damage = seen.torn_bytes.err();
-    SegmentSummary { number, facts: Some(facts), is_missing: false, damage }
+    let stops = matches!(seen.end, Ok(End::Stops { .. }));
+    let segment = without_facts(number, seen.end.err());
+    (SegmentSummary { facts: Some(facts), ..segment }, stops)
+}
+
+/// Reads one segment after a log that stops before `sequence`. Whether it is torn itself is all one.
+fn dropped(directory: &Directory, number: u64, later: &[u64], sequence: u64) -> SegmentSummary {
+    let (segment, _) = look(directory, number, false, &[]);
+    let damage = log::require_droppable(directory, number, later.is_empty(), sequence).err();
+    SegmentSummary { is_dropped: true, damage, ..segment }
 }

@@ -118,6 +118,9 @@ impl Inspection {
         match &segment.facts {
             _ if segment.is_missing => "missing".to_owned(),
             _ if segment.damage.is_some() => "damaged".to_owned(),
+            _ if segment.is_dropped => {
+                "after the tear, and never promised: a start removes it".to_owned()
+            }
             None => "cut off while it was made: a start makes it anew".to_owned(),
             Some(facts) if facts.torn_bytes > 0 => {
                 let (torn, at) = (size(facts.torn_bytes), facts.bytes);
@@ -127,8 +130,17 @@ impl Inspection {
                     format!("torn: {torn} from byte {at} on are no whole record, never promised")
                 }
             }
+            Some(facts) if self.is_torn_after(segment) => {
+                format!("torn: what followed byte {} is lost, never promised", facts.bytes)
+            }
             Some(_) => "whole".to_owned(),
         }
+    }
+
+    /// Whether it is the last that a start keeps, and others follow.
+    fn is_torn_after(&self, segment: &SegmentSummary) -> bool {
+        let next = self.segments.iter().find(|next| next.number > segment.number);
+        next.is_some_and(|next| next.is_dropped)
     }
 
     fn rest_text(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -170,8 +182,11 @@ impl Inspection {
 
     /// What a start does first.
     fn housekeeping(&self) -> String {
-        let torn: u64 =
-            self.segments.iter().filter_map(|it| it.facts).map(|it| it.torn_bytes).sum();
+        let kept = self.segments.iter().filter(|it| !it.is_dropped);
+        let torn: u64 = kept.filter_map(|it| it.facts).map(|it| it.torn_bytes).sum();
+        let dropped = self.segments.iter().filter(|it| it.is_dropped).count() as u64;
+        let dropped = (dropped > 0)
+            .then(|| format!("drop {} after the tear", counted(dropped, "segment", "segments")));
         let cut = (torn > 0).then(|| format!("cut {torn} torn bytes off the log"));
         let anew = self.segments.iter().any(SegmentSummary::is_begun_only);
         let anew = anew.then(|| "make the last segment anew".to_owned());
@@ -181,7 +196,7 @@ impl Inspection {
         let held = (held > 0).then(|| {
             format!("hold {} for repair", counted(held, "damaged table", "damaged tables"))
         });
-        let done: Vec<String> = [left, cut, anew, held].into_iter().flatten().collect();
+        let done: Vec<String> = [left, dropped, cut, anew, held].into_iter().flatten().collect();
         if done.is_empty() { String::new() } else { format!("; it would {}", done.join(" and ")) }
     }
 }

@@ -95,7 +95,8 @@ pub fn verify(
 ) -> Result<Verification, EngineError> {
     let inspection = inspect(vfs.clone(), path)?;
     let directory = Directory::open_unlocked(vfs, path);
-    let records = inspection.segments.iter().filter_map(|segment| segment.facts);
+    let replayed = inspection.segments.iter().filter(|segment| !segment.is_dropped);
+    let records = replayed.filter_map(|segment| segment.facts);
     let records = records.map(|facts| facts.records()).sum();
     let tally = Tally { records, ..Tally::default() };
     let manifest = inspection.manifest.as_ref().err().cloned();

@@ -11,7 +11,7 @@ use super::segment::Segment;
 use super::window::Window;
 use crate::engine::EngineError;
 
-/// One segment on its way through the eyes: `begin run (require_whole | torn_bytes)`.
+/// One segment on its way through the eyes: `begin [run] (torn_bytes | calls_synced)*`.
 pub(super) struct Replay {
     window: Window,
     header: SegmentHeader,
@@ -32,7 +32,9 @@ impl Replay {
         let mut window = Window::open(directory, path.clone())?;
         let header = window.get(0, SEGMENT_HEADER_BYTES)?.and_then(SegmentHeader::decode);
         // No engine has counted beyond half of what there is: adding to a sequence never overflows.
-        let is_possible = |it: &SegmentHeader| (1..=u64::MAX / 2).contains(&it.first_sequence);
+        let is_possible = |it: &SegmentHeader| {
+            (1..=u64::MAX / 2).contains(&it.first_sequence) && it.synced < it.first_sequence
+        };
         let header = header.filter(|header| header.number == number && is_possible(header));
         let wrong = || EngineError::damaged(&path, 0, "the segment's header is wrong");
         let header = header.ok_or_else(wrong)?;
@@ -77,27 +79,36 @@ impl Replay {
         Ok(payload.filter(|payload| header.payload_crc == crc(salt, payload)))
     }
 
-    /// Fails unless nothing but zeros follows the last record.
-    pub(super) fn require_whole(&mut self) -> Result<(), EngineError> {
-        if self.window.content_end(self.offset)? == self.offset {
-            return Ok(());
-        }
-        Err(self.damaged("a record is not whole, and a later segment exists"))
+    /// How many bytes follow the last whole record, but for zeros at the end.
+    pub(super) fn torn_bytes(&mut self) -> Result<u64, EngineError> {
+        Ok(self.window.content_end(self.offset)? - self.offset)
     }
 
-    /// How many bytes of a torn record follow the last one; fails where they are damaged instead.
-    pub(super) fn torn_bytes(&mut self) -> Result<u64, EngineError> {
+    /// Whether the header, or any record from here on, says that `sequence` was synced.
+    pub(super) fn calls_synced(&mut self, sequence: u64) -> Result<bool, EngineError> {
         let end = self.window.content_end(self.offset)?;
-        for at in self.offset..end {
-            let later = self.window.get(at, RECORD_HEADER_BYTES)?;
-            let later = later.and_then(|bytes| RecordHeader::decode(bytes, self.header.salt));
-            if later.is_some_and(|later| later.synced >= self.sequence) {
-                return Err(
-                    self.damaged("a record is not whole, and a later one says it was synced")
-                );
-            }
+        let mut calls = self.header.synced >= sequence;
+        let mut at = self.offset;
+        while at < end && !calls {
+            let record = self.record_at(at)?;
+            calls = record.is_some_and(|record| record.synced >= sequence);
+            at += record.map_or(1, RecordHeader::record_bytes);
         }
-        Ok(end - self.offset)
+        Ok(calls)
+    }
+
+    /// The header at `at`, in its turn or not. A long tear offers so many places to look that a crc alone
+    /// would match somewhere by chance: none is believed whose sequence cannot have come so far.
+    fn record_at(&mut self, at: u64) -> Result<Option<RecordHeader>, EngineError> {
+        let furthest = self.sequence + (at - self.offset) / RECORD_HEADER_BYTES as u64;
+        let header = self.window.get(at, RECORD_HEADER_BYTES)?;
+        let header = header.and_then(|bytes| RecordHeader::decode(bytes, self.header.salt));
+        Ok(header.filter(|it| (self.sequence..=furthest).contains(&it.sequence)))
+    }
+
+    /// Makes durable what was read: a process that was killed may have left it in memory only.
+    pub(super) fn sync(&self) -> Result<(), EngineError> {
+        self.window.sync()
     }
 
     /// The segment, to be written on after its last whole record.
@@ -110,8 +121,9 @@ impl Replay {
         self.window.path()
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.header.number
+    /// The last sequence that was on the platter when this was made.
+    pub(super) fn synced(&self) -> u64 {
+        self.header.synced
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -123,7 +135,8 @@ impl Replay {
         self.sequence
     }
 
-    fn damaged(&self, message: &str) -> EngineError {
+    /// Damage where the next record should begin.
+    pub(super) fn damaged(&self, message: &str) -> EngineError {
         EngineError::damaged(self.path(), self.offset, message)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Room is allocated ahead of the records, so that a sync has data to write and no new length: as much
 //! again as the segment holds, within bounds, so that a small log stays a small file. Recovery knows
-//! the zeros, and [`Segment::finish`] gives them back.
+//! the zeros, and [`Segment::finish`] gives them back; [`Segment::trim`] does where nobody waits for
+//! a sync.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,20 +38,23 @@ pub(in super::super) struct Segment {
 }
 
 impl Segment {
-    /// Makes segment `number`, there for good when this returns.
+    /// Makes segment `number`, there for good when this returns; its header says that all up to
+    /// sequence `synced` is on the platter.
     ///
-    /// *Requires* that the segment before is synced, and `first_sequence` above 0.
+    /// *Requires* that this is so, and `first_sequence` above both 0 and `synced`.
     pub(in super::super) fn create(
         directory: &Directory,
         number: u64,
         first_sequence: u64,
+        synced: u64,
     ) -> Result<Segment, EngineError> {
         assert!(first_sequence > 0, "a record of zeros must not be in its turn");
+        assert!(synced < first_sequence, "nobody has synced what nobody has written");
         let path = directory.log(number);
         let salt = SysRng.try_next_u32().map_err(|error| {
             EngineError::io("draw a salt for", &path)(std::io::Error::other(error))
         })?;
-        let header = SegmentHeader { number, first_sequence, salt };
+        let header = SegmentHeader { number, first_sequence, synced, salt };
         let file = directory.vfs().create(&path).map_err(EngineError::io("create", &path))?;
         let bytes = header.encode();
         file.write_at(&bytes, 0).map_err(EngineError::io("write", &path))?;
@@ -114,6 +118,11 @@ impl Segment {
         self.unless_broken(|segment| segment.cut())
     }
 
+    /// Gives back the room that was not used; a power loss may bring it back, as zeros.
+    pub(in super::super) fn trim(&mut self) -> Result<(), EngineError> {
+        self.unless_broken(|segment| segment.shorten())
+    }
+
     /// Takes no more records: the next segment may exist already, and would not follow them.
     pub(in super::super) fn give_up(&mut self) {
         self.is_broken = true;
@@ -141,8 +150,12 @@ impl Segment {
         Ok(())
     }
 
+    fn shorten(&self) -> Result<(), EngineError> {
+        self.file.set_len(self.written).map_err(EngineError::io("cut", &self.path))
+    }
+
     fn cut(&self) -> Result<(), EngineError> {
-        self.file.set_len(self.written).map_err(EngineError::io("cut", &self.path))?;
+        self.shorten()?;
         self.file.sync().map_err(EngineError::io("sync", &self.path))
     }
 }

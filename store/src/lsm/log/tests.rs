@@ -32,7 +32,7 @@ fn append(segment: &mut Segment, sequence: u64, value: &[u8]) -> Result<(), Engi
 /// Two segments of two records each, sequences 1 to 4, everything synced.
 fn two_segments(directory: &Directory) {
     for (number, first) in [(1, 1), (2, 3)] {
-        let mut segment = Segment::create(directory, number, first).unwrap();
+        let mut segment = Segment::create(directory, number, first, first - 1).unwrap();
         append(&mut segment, first, b"value").unwrap();
         append(&mut segment, first + 1, b"value").unwrap();
         segment.sync().unwrap();
@@ -51,6 +51,10 @@ fn sequences(directory: &Directory, numbers: &[u64]) -> Result<Vec<u64>, EngineE
     })?;
     assert_eq!(recovered.next_sequence, sequences.last().map_or(1, |last| last + 1));
     Ok(sequences)
+}
+
+fn is_torn(found: &Inspection) -> bool {
+    matches!(found.end, Ok(End::Stops { torn_bytes: 1.. }))
 }
 
 fn length(disk: &ModelDisk, path: &Path) -> u64 {
@@ -101,9 +105,9 @@ fn zeros_at_the_end_are_room_and_no_damage() {
     assert_eq!(length(&disk, &directory.log(1)), content(), "finished");
     assert!(length(&disk, &directory.log(2)) > content(), "allocated ahead");
     disk.truncate(&directory.log(1), 1 << 20);
-    let found = inspect(&directory, 1, false, |_, _| ()).unwrap();
+    let found = inspect(&directory, 1, &[2], |_, _| ()).unwrap();
     assert_eq!((found.first_sequence, found.next_sequence), (1, 3));
-    assert_eq!((found.bytes, found.torn_bytes.unwrap()), (content(), 0));
+    assert_eq!((found.bytes, found.end.unwrap()), (content(), End::Goes { is_synced: true }));
     assert_eq!(sequences(&directory, &[1, 2]).unwrap(), [1, 2, 3, 4]);
 }
 
@@ -111,7 +115,7 @@ fn zeros_at_the_end_are_room_and_no_damage() {
 fn a_value_of_zeros_at_the_end_is_not_room() {
     let disk = ModelDisk::new();
     let directory = open(&disk).unwrap();
-    let mut segment = Segment::create(&directory, 1, 1).unwrap();
+    let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
     append(&mut segment, 1, &vec![0; 70_000]).unwrap();
     segment.finish().unwrap();
     let mut lengths = Vec::new();
@@ -122,7 +126,7 @@ fn a_value_of_zeros_at_the_end_is_not_room() {
 }
 
 #[test]
-fn only_the_last_segment_may_be_torn() {
+fn a_torn_segment_that_the_next_one_calls_synced_is_damaged() {
     let disk = ModelDisk::new();
     let directory = open(&disk).unwrap();
     two_segments(&directory);
@@ -131,7 +135,7 @@ fn only_the_last_segment_may_be_torn() {
     assert_eq!(sequences(&directory, &[1, 2]).unwrap(), [1, 2, 3]);
     assert_eq!(length(&disk, &directory.log(2)), second, "and is cut");
     disk.truncate(&directory.log(1), content() - 1);
-    assert_damaged(sequences(&directory, &[1, 2]), second, "a later segment exists");
+    assert_damaged(sequences(&directory, &[1, 2]), second, "a later segment says it was synced");
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn records_that_vanished_from_a_whole_segment_are_missed() {
     two_segments(&directory);
     disk.truncate(&directory.log(1), SEGMENT_HEADER_BYTES as u64);
     disk.truncate(&directory.log(1), content());
-    let message = "ends before the next one begins";
+    let message = "a later segment says it was synced";
     assert_damaged(sequences(&directory, &[1, 2]), SEGMENT_HEADER_BYTES as u64, message);
 }
 
@@ -157,8 +161,8 @@ fn a_torn_record_in_an_allocated_segment_is_cut_and_written_over() {
     for tear in Remains::all().filter(|it| matches!(it.data, Data::Torn(..))) {
         let left = disk.after_power_loss(tear);
         let directory = open(&left).unwrap();
-        let found = inspect(&directory, 2, true, |_, _| ()).unwrap();
-        assert_eq!((found.next_sequence, found.torn_bytes.unwrap() > 0), (6, true), "{tear}");
+        let found = inspect(&directory, 2, &[], |_, _| ()).unwrap();
+        assert_eq!((found.next_sequence, is_torn(&found)), (6, true), "{tear}");
         let mut segment = recover(&directory, &[1, 2], |_, _| ()).unwrap().segment;
         assert_eq!(length(&left, &directory.log(2)), segment.bytes(), "{tear}");
         append(&mut segment, 6, b"other").unwrap();
@@ -186,7 +190,7 @@ fn a_record_that_a_later_one_calls_synced_is_damaged() {
 fn a_later_record_that_overtook_an_unsynced_one_is_cut_with_it() {
     let disk = ModelDisk::new();
     let directory = open(&disk).unwrap();
-    let mut segment = Segment::create(&directory, 1, 1).unwrap();
+    let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
     append(&mut segment, 1, b"one").unwrap();
     segment.sync().unwrap();
     for sequence in [2, 3] {
@@ -194,12 +198,8 @@ fn a_later_record_that_overtook_an_unsynced_one_is_cut_with_it() {
     }
     let left = disk.after_power_loss(Remains { data: Data::Last, names: Names::Kept });
     let directory = open(&left).unwrap();
-    let found = inspect(&directory, 1, true, |_, _| ()).unwrap();
-    assert_eq!(
-        (found.next_sequence, found.torn_bytes.unwrap() > 0),
-        (2, true),
-        "the third is there"
-    );
+    let found = inspect(&directory, 1, &[], |_, _| ()).unwrap();
+    assert_eq!((found.next_sequence, is_torn(&found)), (2, true), "the third is there");
     let mut segment = recover(&directory, &[1], |_, _| ()).unwrap().segment;
     append(&mut segment, 2, b"anew").unwrap();
     assert_eq!(sequences(&directory, &[1]).unwrap(), [1, 2], "the third does not rise again");
@@ -223,7 +223,7 @@ fn a_segment_torn_while_it_was_made_is_made_anew() {
 fn a_segment_is_unused_until_a_record_is_in_it() {
     let disk = ModelDisk::new();
     let directory = open(&disk).unwrap();
-    let mut segment = Segment::create(&directory, 1, 1).unwrap();
+    let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
     assert!(is_unused(&directory, 1).unwrap());
     disk.truncate(&directory.log(1), 1 << 20);
     assert!(is_unused(&directory, 1).unwrap(), "room is no use");
@@ -236,7 +236,7 @@ fn a_value_that_holds_a_record_does_not_pass_for_one() {
     let disk = ModelDisk::new();
     let directory = open(&disk).unwrap();
     let forged = record(0, 9, 8, b"x");
-    let mut segment = Segment::create(&directory, 1, 1).unwrap();
+    let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
     let mut torn = record(segment.salt(), 1, 0, &forged);
     torn.pop();
     segment.append(&torn).unwrap();
@@ -249,7 +249,7 @@ fn after_a_failed_write_or_sync_a_segment_takes_no_more() {
         for step in 0..3 {
             let disk = ModelDisk::new();
             let directory = open(&disk).unwrap();
-            let mut segment = Segment::create(&directory, 1, 1).unwrap();
+            let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
             disk.fail_operation(disk.operations() + step, kind);
             let failed = append(&mut segment, 1, b"one").and_then(|()| segment.sync());
             assert!(matches!(failed, Err(EngineError::Io { .. })), "step {step}: {failed:?}");
@@ -266,7 +266,7 @@ fn after_a_failed_write_or_sync_a_segment_takes_no_more() {
 /// Appends eight batches to two segments, some of them synced together; `acked` is the last that was.
 fn workload(disk: &ModelDisk, acked: &mut u64) -> Result<(), EngineError> {
     let directory = open(disk)?;
-    let mut segment = Segment::create(&directory, 1, 1)?;
+    let mut segment = Segment::create(&directory, 1, 1, 0)?;
     for sequence in 1..=8 {
         let value = vec![sequence as u8; 200 * sequence as usize];
         segment.append(&record(segment.salt(), sequence, *acked, &value))?;
@@ -274,7 +274,8 @@ fn workload(disk: &ModelDisk, acked: &mut u64) -> Result<(), EngineError> {
             segment.sync()?;
             *acked = sequence;
             let next = segment.number() + 1;
-            std::mem::replace(&mut segment, Segment::create(&directory, next, 5)?).finish()?;
+            std::mem::replace(&mut segment, Segment::create(&directory, next, 5, *acked)?)
+                .finish()?;
         } else if ![2, 5, 6].contains(&sequence) {
             segment.sync()?;
             *acked = sequence;
@@ -378,7 +379,8 @@ fn check_prefix(left: &ModelDisk, numbers: &[u64], acked: u64) -> Result<(), Eng
 /// A segment whose only record has this sequence and claims a payload of `payload_bytes`, every crc
 /// right.
 fn forged(sequence: u64, payload_bytes: u32) -> Vec<u8> {
-    let mut bytes = SegmentHeader { number: 1, first_sequence: sequence, salt: 0 }.encode();
+    let mut bytes =
+        SegmentHeader { number: 1, first_sequence: sequence, synced: 0, salt: 0 }.encode();
     let mut header = Vec::new();
     header.put_u32_le(payload_bytes);
     header.put_u64_le(sequence);
@@ -446,7 +448,8 @@ proptest! {
         let disk = ModelDisk::new();
         let directory = open(&disk).unwrap();
         two_segments(&directory);
-        let header = SegmentHeader { number, first_sequence: 2 * number - 1, salt: 0 }.encode();
+        let header = SegmentHeader { number, first_sequence: 2 * number - 1, synced: 0, salt: 0 };
+        let header = header.encode();
         for bytes in [soup.clone(), [header, soup].concat()] {
             let mut files = disk.durable_files();
             let path = directory.log(number);

@@ -42,6 +42,11 @@ impl Window {
         (self.file, self.path)
     }
 
+    /// Makes durable what is read.
+    pub(super) fn sync(&self) -> Result<(), EngineError> {
+        self.file.sync().map_err(EngineError::io("sync", &self.path))
+    }
+
     /// `bytes` bytes at `offset`; `None` if the file ends before, whatever length a header claims.
     pub(super) fn get(&mut self, offset: u64, bytes: usize) -> Result<Option<&[u8]>, EngineError> {
         if self.length.checked_sub(offset).is_none_or(|left| left < bytes as u64) {
