@@ -7,12 +7,13 @@
 //! operations too.
 //! Source: Pillai et al., OSDI 2014 (ALICE); Zheng et al., OSDI 2014.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use store::lsm::Tree;
 use store::lsm::vfs::{ModelDisk, Remains, Vfs};
+use store::lsm::{SegmentSummary, Start, Tree, inspect};
 
 use super::by_hand::*;
 use super::*;
@@ -27,6 +28,13 @@ struct Known {
 }
 
 impl Known {
+    /// The first so many of the unsynced writes are on the platter now, in whatever file.
+    fn outlive(&mut self, writes: usize) {
+        if let Some(latest) = self.unsynced.drain(..writes).next_back() {
+            self.acknowledged = latest;
+        }
+    }
+
     /// Whether `found` is a state that the promise allows.
     fn allows(&self, found: &Map) -> bool {
         *found == self.acknowledged || self.unsynced.contains(found)
@@ -76,6 +84,95 @@ fn work(
     Ok(merged)
 }
 
+/// So large that nothing is frozen but by hand.
+fn open_large(disk: &ModelDisk, sync: Sync) -> Result<Tree, EngineError> {
+    open_by_hand(disk, Options { memtable_bytes: 1 << 20, ..by_hand(sync) })
+}
+
+/// How a process ends, one after the other.
+#[derive(Clone, Copy)]
+enum Restart {
+    /// Killed, and the next one promises nothing either.
+    Killed,
+    /// Ended in order.
+    Finished,
+    /// It says that all is on the platter, and goes on.
+    Stays,
+    /// Killed, and the next one promises a sync for every write: on what the first has left.
+    KilledThenAlways,
+}
+
+/// Writes without a sync, and flushes so late that several segments are in memory only. `known` is then
+/// what tables and syncs hold, and all that came after. Returns how often it merged.
+fn work_unsynced(disk: &ModelDisk, writes: usize, known: &mut Known) -> Result<usize, EngineError> {
+    let ends = [Restart::Killed, Restart::Finished, Restart::Stays, Restart::KilledThenAlways];
+    let mut ends = ends.into_iter().cycle();
+    let (mut sync, mut merged) = (Sync::Never, 0);
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let mut tree = open_large(disk, sync)?;
+    // How many unsynced writes were made when each full memtable was frozen, oldest first.
+    let mut frozen = VecDeque::new();
+    for write in 1..=writes {
+        let batch = random_batch(&mut rng, 24);
+        let latest = known.unsynced.last().unwrap_or(&known.acknowledged);
+        known.unsynced.push(with(latest, &batch));
+        tree.commit(batch)?;
+        if sync == Sync::Always {
+            known.outlive(known.unsynced.len());
+        }
+        if write % 3 == 0 {
+            tree.freeze()?;
+            frozen.push_back(known.unsynced.len());
+        }
+        if frozen.len() > 3 {
+            assert!(tree.flush_one()?, "four wait");
+            let flushed = frozen.pop_front().expect("four wait");
+            known.outlive(flushed);
+            frozen.iter_mut().for_each(|it| *it -= flushed);
+            merged += usize::from(tree.compact_one()?);
+        }
+        if write % 20 == 0 {
+            let end = ends.next().expect("they go round");
+            match end {
+                Restart::Finished | Restart::Stays => tree.finish()?,
+                Restart::Killed | Restart::KilledThenAlways => {}
+            }
+            if !matches!(end, Restart::Stays) {
+                let is_always = matches!(end, Restart::KilledThenAlways);
+                sync = if is_always { Sync::Always } else { Sync::Never };
+                drop(tree);
+                tree = open_large(disk, sync)?;
+                frozen.clear();
+            }
+            known.outlive(known.unsynced.len());
+            frozen.iter_mut().for_each(|it| *it = 0);
+        }
+    }
+    Ok(merged)
+}
+
+/// What a start would make of `disk`: how many segments it would drop. It is told to succeed.
+fn foretold(disk: &ModelDisk, at: &str) -> usize {
+    let Ok(seen) = inspect(Arc::new(disk.clone()), Path::new(DIRECTORY)) else { return 0 };
+    assert!(matches!(seen.start, Start::Fresh | Start::Succeeds), "{at}: {seen}");
+    seen.segments.iter().filter(|segment| segment.is_dropped).count()
+}
+
+/// A start leaves a directory in which nothing is to be done: opened again, it is the same.
+fn check_start(disk: &ModelDisk, at: &str) -> usize {
+    let dropped = foretold(disk, at);
+    let opened = open_large(disk, Sync::Never);
+    let found = contents(&opened.unwrap_or_else(|error| panic!("{at}: failed to {error}")));
+    let seen = inspect(Arc::new(disk.clone()), Path::new(DIRECTORY)).unwrap();
+    let is_clean = |it: &SegmentSummary| {
+        !it.is_dropped && it.damage.is_none() && it.facts.is_some_and(|facts| facts.torn_bytes == 0)
+    };
+    let is_clean = seen.leftovers.is_empty() && seen.segments.iter().all(is_clean);
+    assert!(is_clean, "{at}: after a start\n{seen}");
+    assert_eq!(contents(&open_large(disk, Sync::Never).unwrap()), found, "{at}: opened again");
+    dropped
+}
+
 fn contents(tree: &Tree) -> Map {
     tree.scan(b"", usize::MAX).unwrap().into_iter().collect()
 }
@@ -105,16 +202,19 @@ fn check(disk: &ModelDisk, sync: Sync, known: &Known, at: &str) {
 }
 
 /// Cuts the workload at every operation; how many crashes were tried.
-fn every_cut(sync: Sync, writes: usize) -> usize {
+fn every_cut(
+    sync: Sync,
+    work: impl Fn(&ModelDisk, &mut Known) -> Result<usize, EngineError>,
+) -> usize {
     let whole = ModelDisk::new();
-    let merged = work(&whole, sync, writes, &mut Known::default()).unwrap();
+    let merged = work(&whole, &mut Known::default()).unwrap();
     assert!(merged > 3, "the workload shall merge, and did so {merged} times");
     let mut tried = 0;
     for cut in 0..whole.operations() {
         let disk = ModelDisk::new();
         disk.cut_after(cut);
         let mut known = Known::default();
-        let _power_is_off = work(&disk, sync, writes, &mut known);
+        let _power_is_off = work(&disk, &mut known);
         for remains in Remains::all() {
             let left = disk.after_power_loss(remains);
             let at = format!("cut before operation {cut}, {remains}");
@@ -184,12 +284,36 @@ fn what_is_built_on_what_a_killed_process_left_outlives_a_power_loss() {
 
 #[test]
 fn no_power_loss_takes_what_was_acknowledged() {
-    let tried = every_cut(Sync::Always, 120);
+    let tried = every_cut(Sync::Always, |disk, known| work(disk, Sync::Always, 120, known));
     assert!(tried > 20_000, "only {tried} crashes were tried");
 }
 
 #[test]
 fn without_sync_a_power_loss_leaves_the_past_and_never_a_mixture() {
-    let tried = every_cut(Sync::Never, 80);
+    let tried = every_cut(Sync::Never, |disk, known| work(disk, Sync::Never, 80, known));
     assert!(tried > 10_000, "only {tried} crashes were tried");
+}
+
+#[test]
+fn of_segments_never_synced_a_power_loss_leaves_the_first_records_and_what_tables_hold() {
+    let tried = every_cut(Sync::Never, |disk, known| work_unsynced(disk, 90, known));
+    assert!(tried > 5_000, "only {tried} crashes were tried");
+}
+
+#[test]
+fn a_start_after_any_tear_is_foretold_and_leaves_nothing_to_do() {
+    let whole = ModelDisk::new();
+    work_unsynced(&whole, 90, &mut Known::default()).unwrap();
+    let mut dropped = [0; 5];
+    for cut in 0..whole.operations() {
+        let disk = ModelDisk::new();
+        disk.cut_after(cut);
+        let _power_is_off = work_unsynced(&disk, 90, &mut Known::default());
+        for remains in Remains::all() {
+            let left = disk.after_power_loss(remains);
+            dropped[check_start(&left, &format!("cut before operation {cut}, {remains}"))] += 1;
+        }
+    }
+    let [none, one, two, three, _] = dropped;
+    assert!(none > 500 && one > 500 && two > 500 && three > 500, "{dropped:?} segments dropped");
 }
