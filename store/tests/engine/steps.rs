@@ -1,6 +1,7 @@
 //! The steps of a tree, taken by hand: what snapshots see, what merges drop, when writers wait.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use std::time::Instant;
 use store::lsm::vfs::ModelDisk;
 use store::lsm::{Reaper, Snapshot, Tree};
 
-use super::by_hand::by_hand;
+use super::by_hand::{by_hand, open_by_hand};
 use super::*;
 
 fn tree(options: Options) -> Tree {
@@ -205,6 +206,34 @@ fn writers_that_wait_do_not_keep_what_was_answered_before_from_being_synced() {
         synced
     });
     assert_eq!((synced.syncs, synced.writes), (before + 1, 2), "{synced:?}");
+}
+
+/// Lengths of the log's files as a power loss would leave them, oldest first, and as they are read.
+fn log_bytes(disk: &ModelDisk) -> (Vec<usize>, Vec<usize>) {
+    let lengths = |files: Vec<(PathBuf, Vec<u8>)>| {
+        let logs = files.into_iter().filter(|(path, _)| path.to_string_lossy().contains("log-"));
+        logs.map(|(_, bytes)| bytes.len()).collect()
+    };
+    (lengths(disk.durable_files()), lengths(disk.files()))
+}
+
+#[test]
+fn where_no_sync_is_promised_a_full_segment_waits_for_none_but_an_orderly_end_syncs_it() {
+    let disk = ModelDisk::new();
+    let tree = open_by_hand(&disk, by_hand(Sync::Never)).unwrap();
+    for number in 0..3 {
+        set(&tree, &format!("key{number}"), Some("value"));
+        tree.freeze().unwrap();
+    }
+    let (durable, read) = log_bytes(&disk);
+    assert_eq!((durable, tree.statistics().syncs), (vec![40; 4], 0), "headers alone");
+    assert_eq!(read[..3], [40 + 28 + 1 + 4 + 4 + 4 + 5; 3], "and no room that was not used");
+    // What a table holds needs no sync any more; its name goes when the directory is synced.
+    assert!(tree.flush_one().unwrap());
+    tree.finish().unwrap();
+    let (durable, read) = log_bytes(&disk);
+    assert_eq!((&durable[1..], durable[0]), (&read[..], 40));
+    assert_eq!(tree.statistics().syncs, 2, "before the record that says so, and after");
 }
 
 #[test]

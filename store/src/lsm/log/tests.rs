@@ -263,6 +263,176 @@ fn after_a_failed_write_or_sync_a_segment_takes_no_more() {
     }
 }
 
+/// Segments of two records each, from 1 on, that ended without a sync; the header of each says that
+/// all up to so much is synced.
+fn unsynced_segments<const N: usize>(directory: &Directory, synced: [u64; N]) -> Behind {
+    let behind = Behind::default();
+    for (number, synced) in (1..).zip(synced) {
+        let first = 2 * number - 1;
+        let mut segment = Segment::create(directory, number, first, synced).unwrap();
+        for sequence in [first, first + 1] {
+            segment.append(&record(segment.salt(), sequence, synced, b"value")).unwrap();
+        }
+        segment.trim().unwrap();
+        behind.add(segment);
+    }
+    behind
+}
+
+const ALL_LOST: Remains = Remains { data: Data::Lost, names: Names::Lost };
+
+#[test]
+fn the_log_ends_at_a_tear_that_nothing_later_calls_synced() {
+    let header = SEGMENT_HEADER_BYTES as u64;
+    for number in 1..=3 {
+        for cut in header..content() {
+            let disk = ModelDisk::new();
+            let directory = open(&disk).unwrap();
+            unsynced_segments(&directory, [0; 3]);
+            disk.truncate(&directory.log(number), cut);
+            let kept = (cut - header) / record(0, 1, 0, b"value").len() as u64;
+            let whole: Vec<u64> = (1..=2 * (number - 1) + kept).collect();
+            assert_eq!(sequences(&directory, &[1, 2, 3]).unwrap(), whole, "{number} cut to {cut}");
+            let left = open(&disk.after_power_loss(ALL_LOST)).unwrap();
+            let logs = left.list().unwrap().logs;
+            assert_eq!(logs, (1..=number).collect::<Vec<_>>(), "{number} cut to {cut}");
+            assert_eq!(sequences(&left, &logs).unwrap(), whole, "{number} cut to {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_in_memory_is_durable_after_a_start() {
+    let disk = ModelDisk::new();
+    let directory = open(&disk).unwrap();
+    unsynced_segments(&directory, [0, 0, 2]);
+    assert_eq!(sequences(&directory, &[1, 2, 3]).unwrap(), [1, 2, 3, 4, 5, 6]);
+    // The first was called synced, and was not: only that can be lost.
+    let lost = disk.after_power_loss(ALL_LOST);
+    for number in [2, 3] {
+        assert_eq!(length(&lost, &directory.log(number)), content());
+    }
+}
+
+#[test]
+fn a_tear_that_a_later_header_or_record_calls_synced_is_damage() {
+    let torn = SEGMENT_HEADER_BYTES as u64 + record(0, 1, 0, b"value").len() as u64;
+    let message = "a later segment says it was synced";
+    // What the third segment's header says, what a record of it does, and which tears are damage.
+    for (header, said, damaged) in
+        [(0, 0, 0), (1, 1, 0), (2, 2, 1), (0, 3, 1), (4, 4, 2), (1, 5, 2)]
+    {
+        for number in [1, 2] {
+            for cut in [torn, torn + 1] {
+                let disk = ModelDisk::new();
+                let directory = open(&disk).unwrap();
+                unsynced_segments(&directory, [0, 0]);
+                let mut third = Segment::create(&directory, 3, 5, header).unwrap();
+                third.append(&record(third.salt(), 5, header, b"value")).unwrap();
+                third.append(&record(third.salt(), 6, said, b"value")).unwrap();
+                disk.truncate(&directory.log(number), cut);
+                let found = sequences(&directory, &[1, 2, 3]);
+                if number <= damaged {
+                    assert_damaged(found, torn, message);
+                    assert_eq!(directory.list().unwrap().logs, [1, 2, 3]);
+                } else {
+                    assert_eq!(found.unwrap(), (1..2 * number).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_segment_after_a_tear_is_dropped_only_if_a_power_loss_can_have_left_it() {
+    let tear = |hurt: fn(&ModelDisk, &Directory)| {
+        let disk = ModelDisk::new();
+        let directory = open(&disk).unwrap();
+        unsynced_segments(&directory, [0; 3]);
+        disk.truncate(&directory.log(1), content() - 1);
+        hurt(&disk, &directory);
+        let found = sequences(&directory, &[1, 2, 3]);
+        (found, directory.list().unwrap().logs)
+    };
+    let (found, logs) = tear(|disk, directory| disk.truncate(&directory.log(3), 10));
+    assert_eq!((found.unwrap(), logs), (vec![1], vec![1]), "the last was being made");
+    let (found, logs) = tear(|disk, directory| disk.truncate(&directory.log(2), 10));
+    assert_damaged(found, 0, "header is wrong");
+    assert_eq!(logs, [1, 2, 3]);
+    let (found, logs) = tear(|disk, directory| disk.flip_bit(&directory.log(3), 99));
+    assert_damaged(found, 0, "header is wrong");
+    assert_eq!(logs, [1, 2, 3]);
+}
+
+#[test]
+fn what_lies_behind_the_last_record_of_a_segment_that_another_follows_is_no_tear() {
+    let disk = ModelDisk::new();
+    let directory = open(&disk).unwrap();
+    unsynced_segments(&directory, [0; 2]);
+    disk.truncate(&directory.log(1), content() + 1);
+    disk.flip_bit(&directory.log(1), content() * 8);
+    assert_damaged(sequences(&directory, &[1, 2]), content(), "the next segment goes on");
+}
+
+#[test]
+fn a_power_loss_while_segments_are_dropped_leaves_no_gap() {
+    let mut cuts = 0;
+    for cut in 0.. {
+        let disk = ModelDisk::new();
+        let directory = open(&disk).unwrap();
+        unsynced_segments(&directory, [0; 4]);
+        disk.truncate(&directory.log(1), content() - 1);
+        disk.cut_after(disk.operations() + cut);
+        let is_done = sequences(&directory, &[1, 2, 3, 4]).is_ok();
+        for remains in Remains::all() {
+            let left = open(&disk.after_power_loss(remains)).unwrap();
+            let logs = left.list().unwrap().logs;
+            assert_eq!(logs, (1..=logs.len() as u64).collect::<Vec<_>>(), "cut {cut}; {remains}");
+            assert_eq!(sequences(&left, &logs).unwrap(), [1], "cut {cut}; {remains}");
+            cuts += 1;
+        }
+        if is_done {
+            break;
+        }
+    }
+    assert!(cuts > 300, "{cuts} power losses");
+}
+
+#[test]
+fn a_header_that_a_tear_cannot_hold_is_not_believed() {
+    let disk = ModelDisk::new();
+    let directory = open(&disk).unwrap();
+    let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
+    append(&mut segment, 1, b"one").unwrap();
+    segment.append(&[&[1, 2, 3], &record(segment.salt(), 1000, 999, b"far")[..]].concat()).unwrap();
+    assert_eq!(sequences(&directory, &[1]).unwrap(), [1]);
+}
+
+#[test]
+fn a_segment_that_ended_is_synced_once_unless_it_was_flushed_before() {
+    let disk = ModelDisk::new();
+    let behind = unsynced_segments(&open(&disk).unwrap(), [0; 3]);
+    let operations = disk.operations();
+    behind.forget_below(2);
+    behind.sync().unwrap();
+    assert_eq!(disk.operations(), operations + 2, "two syncs");
+    behind.sync().unwrap();
+    assert_eq!(disk.operations(), operations + 2);
+}
+
+#[test]
+fn a_segment_that_ended_and_whose_sync_failed_is_never_called_synced() {
+    let disk = ModelDisk::new();
+    let behind = unsynced_segments(&open(&disk).unwrap(), [0; 3]);
+    disk.fail_operation(disk.operations() + 1, ErrorKind::Other);
+    let failed = behind.sync().unwrap_err();
+    assert!(matches!(failed, EngineError::Io { action: "sync", .. }), "{failed}");
+    let again = behind.sync().unwrap_err();
+    assert!(matches!(again, EngineError::Closed(_)), "{again}");
+    behind.forget_below(3);
+    behind.sync().unwrap();
+}
+
 /// Appends eight batches to two segments, some of them synced together; `acked` is the last that was.
 fn workload(disk: &ModelDisk, acked: &mut u64) -> Result<(), EngineError> {
     let directory = open(disk)?;

@@ -83,37 +83,39 @@ fn every_flipped_byte_of_the_log_is_found_up_to_the_last_synced_record() {
 
 #[test]
 fn what_a_start_would_say_is_what_it_says() {
-    let disk = example();
-    foretold(&disk, "sound");
-    for (path, length) in files(&disk) {
-        foretold(&without(&disk, &path), &format!("without {}", path.display()));
-        for byte in (0..length).step_by(7) {
-            disk.flip_bit(&path, byte * 8 + byte % 8);
-            foretold(&disk, &format!("byte {byte} of {}", path.display()));
-            disk.flip_bit(&path, byte * 8 + byte % 8);
-        }
-        for cut in (0..length).step_by(13) {
-            let cut_off = copy(&disk);
-            cut_off.truncate(&path, cut);
-            foretold(&cut_off, &format!("{} cut to {cut}", path.display()));
+    for disk in [example(), unsynced()] {
+        foretold(&disk, "sound");
+        for (path, length) in files(&disk) {
+            foretold(&without(&disk, &path), &format!("without {}", path.display()));
+            for byte in (0..length).step_by(7) {
+                disk.flip_bit(&path, byte * 8 + byte % 8);
+                foretold(&disk, &format!("byte {byte} of {}", path.display()));
+                disk.flip_bit(&path, byte * 8 + byte % 8);
+            }
+            for cut in (0..length).step_by(13) {
+                let cut_off = copy(&disk);
+                cut_off.truncate(&path, cut);
+                foretold(&cut_off, &format!("{} cut to {cut}", path.display()));
+            }
         }
     }
 }
 
 #[test]
 fn what_a_start_would_say_of_two_wounds_is_what_it_says() {
-    let disk = example();
-    let files = files(&disk);
-    for (one, one_length) in &files {
-        for (other, other_length) in &files {
-            disk.flip_bit(one, one_length / 2 * 8);
-            disk.flip_bit(other, other_length / 3 * 8 + 1);
-            foretold(&disk, &format!("{} and {}", one.display(), other.display()));
-            disk.flip_bit(one, one_length / 2 * 8);
-            disk.flip_bit(other, other_length / 3 * 8 + 1);
-            if one != other {
-                let gone = without(&without(&disk, one), other);
-                foretold(&gone, &format!("without {} and {}", one.display(), other.display()));
+    for disk in [example(), unsynced()] {
+        let files = files(&disk);
+        for (one, one_length) in &files {
+            for (other, other_length) in &files {
+                disk.flip_bit(one, one_length / 2 * 8);
+                disk.flip_bit(other, other_length / 3 * 8 + 1);
+                foretold(&disk, &format!("{} and {}", one.display(), other.display()));
+                disk.flip_bit(one, one_length / 2 * 8);
+                disk.flip_bit(other, other_length / 3 * 8 + 1);
+                if one != other {
+                    let gone = without(&without(&disk, one), other);
+                    foretold(&gone, &format!("without {} and {}", one.display(), other.display()));
+                }
             }
         }
     }

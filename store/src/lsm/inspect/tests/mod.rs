@@ -35,13 +35,17 @@ fn log(number: u64) -> PathBuf {
     file(&format!("log-{number:020}"))
 }
 
+fn tiny() -> Options {
+    tiny_with(Sync::Always)
+}
+
 /// So small that a few writes make several tables, each of several partitions.
 ///
 /// Nobody flushes meanwhile, so nobody is held back.
-fn tiny() -> Options {
+fn tiny_with(sync: Sync) -> Options {
     let never = Bound { slow: 1_000, stop: 2_000 };
     Options {
-        sync: Sync::Always,
+        sync,
         memtable_bytes: 1_500,
         table: TableShape { block_bytes: 128, partition_bytes: 300, compression: Compression::Lz4 },
         shape: Shape { level0_trigger: 2, level1_bytes: 1_500, fanout: 2, table_bytes: 600 },
@@ -58,8 +62,19 @@ fn put(tree: &Tree, round: u32, key: u32) {
 
 /// Merged tables on two levels, flushed ones on level 0, two segments of log; ended in order.
 fn example() -> ModelDisk {
+    let (disk, tree) = worked(Sync::Always);
+    tree.finish().unwrap();
+    disk
+}
+
+/// The same of an engine that was killed, and had promised no sync.
+fn unsynced() -> ModelDisk {
+    worked(Sync::Never).0
+}
+
+fn worked(sync: Sync) -> (ModelDisk, Tree) {
     let disk = ModelDisk::new();
-    let tree = Tree::open(Arc::new(disk.clone()), at(), tiny()).unwrap();
+    let tree = Tree::open(Arc::new(disk.clone()), at(), tiny_with(sync)).unwrap();
     for round in 0..3 {
         for key in 0..40 {
             put(&tree, round, key * 7 % 40);
@@ -69,9 +84,7 @@ fn example() -> ModelDisk {
     for key in 0..40 {
         put(&tree, 3, key);
     }
-    tree.finish().unwrap();
-    drop(tree);
-    disk
+    (disk, tree)
 }
 
 /// The same disk again, to be spoiled.

@@ -54,6 +54,21 @@ fn a_torn_log_and_leftovers_are_no_damage() {
 }
 
 #[test]
+fn a_log_torn_where_nothing_was_synced_ends_there_and_what_follows_is_dropped() {
+    let disk = unsynced();
+    let second = log(first_log(&disk) + 1);
+    let length = disk.files().into_iter().find(|(path, _)| *path == second).unwrap().1.len();
+    disk.truncate(&second, length as u64 - 30);
+    let seen = inspected(&disk);
+    assert!(matches!(seen.start, Start::Succeeds) && started(&disk).is_ok(), "{seen}");
+    insta::assert_snapshot!("torn-early-inspect", seen);
+    insta::assert_snapshot!("torn-early-verify", verified(&disk));
+    let border = inspected(&disk).segments[1].facts.unwrap().bytes;
+    disk.truncate(&second, border);
+    insta::assert_snapshot!("ended-early-inspect", inspected(&disk));
+}
+
+#[test]
 fn without_its_manifest_all_that_lies_there_is_told() {
     let disk = without(&example(), &file("MANIFEST"));
     insta::assert_snapshot!("lost-manifest-inspect", inspected(&disk));
