@@ -129,7 +129,9 @@ fn work_unsynced(disk: &ModelDisk, writes: usize, known: &mut Known) -> Result<u
             assert!(tree.flush_one()?, "four wait");
             let flushed = frozen.pop_front().expect("four wait");
             known.outlive(flushed);
-            frozen.iter_mut().for_each(|it| *it -= flushed);
+            for writes in &mut frozen {
+                *writes -= flushed;
+            }
             merged += usize::from(tree.compact_one()?);
         }
         if write % 16 == 0 {
@@ -146,7 +148,9 @@ fn work_unsynced(disk: &ModelDisk, writes: usize, known: &mut Known) -> Result<u
                 frozen.clear();
             }
             known.outlive(known.unsynced.len());
-            frozen.iter_mut().for_each(|it| *it = 0);
+            for writes in &mut frozen {
+                *writes = 0;
+            }
         }
     }
     Ok(merged)
