@@ -147,9 +147,10 @@ fn work_unsynced(disk: &ModelDisk, writes: usize, known: &mut Known) -> Result<u
                 tree = open_large(disk, sync)?;
                 frozen.clear();
             }
-            known.outlive(known.unsynced.len());
+            let written = known.unsynced.len();
+            known.outlive(written);
             for writes in &mut frozen {
-                *writes = 0;
+                *writes = writes.saturating_sub(written);
             }
         }
     }
