@@ -135,7 +135,7 @@ pub enum Sync {
     /// within this interval, in milliseconds (a power loss may cost that much).
     Every(u64),
     /// After the system took the bytes, which it writes when it likes (a power loss may cost all since
-    /// the last full memtable).
+    /// the last memtable was written as a table, or the last orderly end).
     Never,
 }
 
