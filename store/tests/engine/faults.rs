@@ -31,8 +31,10 @@ struct Run {
     snapshots: Vec<(Snapshot, Map)>,
     /// Numbers of the disk's operations that fail.
     faults: Vec<u64>,
-    /// How many errors were seen, and how often the power went.
+    /// How many errors were seen, how often a process followed one that had seen some, on the same
+    /// disk, and how often the power went.
     errors: usize,
+    restarts_after_errors: usize,
     losses: usize,
 }
 
@@ -49,6 +51,7 @@ impl Run {
             snapshots: Vec::new(),
             faults: Vec::new(),
             errors: 0,
+            restarts_after_errors: 0,
             losses: 0,
         };
         run.start();
@@ -154,10 +157,12 @@ impl Run {
     /// tell (Rebello et al., ATC 2020, §3).
     fn restart(&mut self) {
         self.read_snapshots();
-        if self.faults.iter().any(|&operation| operation < self.disk.operations()) {
+        if self.disk.failed_syncs() > 0 {
             return self.lose_power();
         }
-        if self.rng.random_bool(0.5) {
+        let has_failed = self.faults.iter().any(|&operation| operation < self.disk.operations());
+        self.restarts_after_errors += usize::from(has_failed);
+        if !has_failed && self.rng.random_bool(0.5) {
             if let Err(error) = self.tree().finish() {
                 self.require_io(&error);
                 return self.lose_power();
@@ -173,11 +178,14 @@ impl Run {
     fn lose_power(&mut self) {
         self.read_snapshots();
         self.tree = None;
-        let remains = Remains::all().nth(self.rng.random_range(0..40)).expect("there are forty");
-        self.disk = self.disk.after_power_loss(remains);
+        self.cut_power();
+        self.start();
+    }
+
+    fn cut_power(&mut self) {
+        self.disk = self.disk.after_power_loss(Remains::drawn(self.rng.random()));
         self.faults.clear();
         self.losses += 1;
-        self.start();
     }
 
     /// Starts, again if the disk fails meanwhile, and compares.
@@ -186,10 +194,7 @@ impl Run {
         while let Err(error) = opened {
             // A fault planned for later is met now; whatever it left is of no use to a program.
             self.require_io(&error);
-            let remains = Remains::all().nth(self.rng.random_range(0..40)).expect("as above");
-            self.disk = self.disk.after_power_loss(remains);
-            self.faults.clear();
-            self.losses += 1;
+            self.cut_power();
             opened = open_by_hand(&self.disk, by_hand(self.sync));
         }
         self.tree = opened.ok();
@@ -212,8 +217,8 @@ impl Run {
     }
 }
 
-/// Panics with the seed; how many errors and power losses there were.
-fn run(seed: u64) -> (usize, usize) {
+/// Panics with the seed; what came of it.
+fn run(seed: u64) -> Run {
     let guard = SayOnPanic(seed);
     let mut run = Run::new(seed);
     for _ in 0..STEPS {
@@ -221,7 +226,7 @@ fn run(seed: u64) -> (usize, usize) {
     }
     run.lose_power();
     std::mem::forget(guard);
-    (run.errors, run.losses)
+    run
 }
 
 struct SayOnPanic(u64);
@@ -235,13 +240,15 @@ impl Drop for SayOnPanic {
 
 #[test]
 fn whatever_fails_reads_stay_right_and_promises_are_kept() {
-    let (mut errors, mut losses) = (0, 0);
+    let (mut errors, mut restarts, mut losses) = (0, 0, 0);
     for seed in 0..600 {
-        let (more_errors, more_losses) = run(seed);
-        errors += more_errors;
-        losses += more_losses;
+        let run = run(seed);
+        errors += run.errors;
+        restarts += run.restarts_after_errors;
+        losses += run.losses;
     }
     assert!(errors > 500 && losses > 1_500, "{errors} errors, {losses} losses of power");
+    assert!(restarts > 100, "{restarts} restarts after errors");
 }
 
 #[test]

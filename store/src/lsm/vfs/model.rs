@@ -52,6 +52,7 @@ struct State {
     inodes: Vec<Inode>,
     directories: BTreeMap<PathBuf, Directory>,
     locked: BTreeSet<PathBuf>,
+    failed_syncs: u64,
 }
 
 impl ModelDisk {
@@ -79,6 +80,11 @@ impl ModelDisk {
         self.state().power.operations()
     }
 
+    /// How many syncs failed: since the first of them, what is read is not all on the disk.
+    pub fn failed_syncs(&self) -> u64 {
+        self.state().failed_syncs
+    }
+
     /// Turns the power off when `operations` operations are done, counted from the first of all: then
     /// everything fails, reads too.
     pub fn cut_after(&self, operations: u64) {
@@ -99,7 +105,7 @@ impl ModelDisk {
         for (path, directory) in &before.directories {
             after.make_directory(path);
             for (name, id) in directory.after_power_loss(remains.names) {
-                let content = before.inodes[id].after_power_loss(remains.data);
+                let content = before.inodes[id].after_power_loss(remains.data.of_file(id));
                 let id = after.add_inode(content);
                 after.directory(path).expect("it was just made").put_durably(&name, id);
             }
@@ -209,7 +215,10 @@ impl Vfs for ModelDisk {
         let directory = state.directory(path)?;
         match synced {
             Ok(()) => directory.sync(),
-            Err(ref error) if !power::is_off(error) => directory.forget_unsynced(),
+            Err(ref error) if !power::is_off(error) => {
+                directory.forget_unsynced();
+                state.failed_syncs += 1;
+            }
             Err(_) => {}
         }
         synced
@@ -330,7 +339,10 @@ impl VfsFile for ModelFile {
         match &synced {
             Ok(()) => state.inodes[self.id].sync(),
             Err(error) if power::is_off(error) => {}
-            Err(_) => state.inodes[self.id].forget_unsynced(),
+            Err(_) => {
+                state.inodes[self.id].forget_unsynced();
+                state.failed_syncs += 1;
+            }
         }
         synced
     }

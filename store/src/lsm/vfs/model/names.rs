@@ -68,7 +68,9 @@ impl Directory {
 
     pub(super) fn after_power_loss(&self, names: Names) -> BTreeMap<String, InodeId> {
         let mut left = self.durable.clone();
-        self.pending[names.of(self.pending.len())].iter().for_each(|it| it.apply(&mut left));
+        let pending = self.pending.iter().enumerate();
+        let kept = pending.filter(|(at, _)| names.keeps(*at, self.pending.len()));
+        kept.for_each(|(_, change)| change.apply(&mut left));
         left
     }
 }

@@ -3,12 +3,14 @@
 //! Until a sync returns, the system may have written any of what it was handed, in any order, and of
 //! one write any sectors: nothing orders the bytes of a file with its length, or a directory with the
 //! files in it. All of these subsets cannot be tried; the model offers those that have broken
-//! databases before, each deterministic, so that a failure found is found again.
+//! databases before, and draws others from a seed; each is deterministic, so that a failure found is
+//! found again.
 //! Source: Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014, §3 and table 1; Zheng
 //! et al., "Torturing Databases for Fun and Profit", OSDI 2014.
 
 use std::fmt;
-use std::ops::Range;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::content::{Change, Content};
 
@@ -36,6 +38,9 @@ pub enum Data {
     Zeros,
     /// All of them, but of the last write a prefix only.
     Torn(Tear, Rest),
+    /// Of each change what is drawn for it from this seed: all, nothing, its first half, its length.
+    /// Each file draws for itself.
+    Drawn(u64),
 }
 
 /// Where the last write is torn.
@@ -67,9 +72,16 @@ pub enum Names {
     First(usize),
     /// All but the last change are lost, which overtook them.
     Last,
+    /// Each or not, as is drawn for it from this seed.
+    Drawn(u64),
 }
 
 impl Remains {
+    /// What a seed draws for each change by itself: a combination that nobody thought of.
+    pub fn drawn(seed: u64) -> Remains {
+        Remains { data: Data::Drawn(seed), names: Names::Drawn(seed) }
+    }
+
     /// Every combination the model offers.
     pub fn all() -> impl Iterator<Item = Remains> {
         Data::ALL.into_iter().flat_map(|data| Names::ALL.map(|names| Remains { data, names }))
@@ -101,6 +113,7 @@ impl fmt::Display for Data {
                 };
                 write!(out, "last write torn {tear}, then {rest}")
             }
+            Data::Drawn(seed) => write!(out, "drawn from {seed}"),
         }
     }
 }
@@ -112,6 +125,7 @@ impl fmt::Display for Names {
             Names::Kept => out.write_str("kept"),
             Names::First(kept) => write!(out, "first {kept} kept"),
             Names::Last => out.write_str("last change kept alone"),
+            Names::Drawn(seed) => write!(out, "drawn from {seed}"),
         }
     }
 }
@@ -129,6 +143,14 @@ impl Data {
         Data::Torn(Tear::Sector, Rest::Old),
         Data::Torn(Tear::Sector, Rest::Zeros),
     ];
+
+    /// What is left of file number `file`.
+    pub(super) fn of_file(self, file: usize) -> Data {
+        match self {
+            Data::Drawn(seed) => Data::Drawn(draw(seed, file)),
+            other => other,
+        }
+    }
 
     /// The file that was `durable`, with what is left of `pending`.
     pub(super) fn of(self, durable: &Content, pending: &[Change]) -> Content {
@@ -151,6 +173,16 @@ impl Data {
                     }
                 }
             }
+            Data::Drawn(seed) => {
+                for (at, change) in pending.iter().enumerate() {
+                    match draw(seed, at) % 6 {
+                        0 => {}
+                        1 => content.apply(&change.torn(Tear::Half, Rest::Old)),
+                        2 => content.apply(&change.zeroed(0)),
+                        _ => content.apply(change),
+                    }
+                }
+            }
         }
         content
     }
@@ -159,15 +191,21 @@ impl Data {
 impl Names {
     const ALL: [Names; 4] = [Names::Lost, Names::Kept, Names::First(1), Names::Last];
 
-    /// Which of so many `pending` changes are left.
-    pub(super) fn of(self, pending: usize) -> Range<usize> {
+    /// Whether change `at` of so many `pending` is left.
+    pub(super) fn keeps(self, at: usize, pending: usize) -> bool {
         match self {
-            Names::Lost => 0..0,
-            Names::Kept => 0..pending,
-            Names::First(kept) => 0..kept.min(pending),
-            Names::Last => pending.saturating_sub(1)..pending,
+            Names::Lost => false,
+            Names::Kept => true,
+            Names::First(kept) => at < kept,
+            Names::Last => at + 1 == pending,
+            Names::Drawn(seed) => draw(seed, at).is_multiple_of(2),
         }
     }
+}
+
+/// A number for the thing `at` such a place, always the same.
+fn draw(seed: u64, at: usize) -> u64 {
+    xxh3_64_with_seed(&(at as u64).to_le_bytes(), seed)
 }
 
 impl Change {
@@ -229,6 +267,17 @@ mod tests {
         assert_eq!(left(Data::Torn(Tear::Half, Rest::Old), b"abcd", &two), b"abCDEFGH");
         assert_eq!(left(Data::Torn(Tear::Half, Rest::Zeros), b"abcd", &two), b"abCDEFGH\0\0");
         assert_eq!(left(Data::Torn(Tear::Half, Rest::Old), b"abcdef", &two[..1]), b"abCDef");
+    }
+
+    #[test]
+    fn what_is_drawn_is_some_of_each_change_and_drawn_again_the_same() {
+        let four: [(u64, &[u8]); 4] = [(0, b"AB"), (2, b"CD"), (4, b"EF"), (6, b"GH")];
+        let seen: BTreeSet<Vec<u8>> =
+            (0..20_000).map(|seed| left(Data::Drawn(seed), b"abcdefgh", &four)).collect();
+        assert_eq!(seen.len(), 4_usize.pow(4), "all, nothing, a half, zeros; of each of four");
+        let drawn = |file| left(Data::Drawn(7).of_file(file), b"abcdefgh", &four);
+        assert_eq!(drawn(1), drawn(1));
+        assert!((2..9).any(|file| drawn(file) != drawn(1)));
     }
 
     #[test]
