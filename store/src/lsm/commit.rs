@@ -41,8 +41,8 @@ pub(super) struct Writer {
     next_sequence: u64,
     /// The last sequence known to be on the platter.
     synced: u64,
-    /// The first sequence written since the engine was opened.
-    first_sequence: u64,
+    /// Whether the log says so, in a record or header after all that was written.
+    is_marked: bool,
     /// When what is not on the platter must be; `None` while all is, or where nobody promised.
     sync_due: Option<Instant>,
     /// Batches of the group before.
@@ -87,12 +87,13 @@ impl Drop for Led<'_> {
 }
 
 impl Writer {
-    pub(super) fn new(Recovered { segment, next_sequence }: Recovered) -> Writer {
+    pub(super) fn new(recovered: Recovered) -> Writer {
+        let Recovered { segment, next_sequence, is_marked } = recovered;
         Writer {
             segment,
             next_sequence,
             synced: next_sequence - 1,
-            first_sequence: next_sequence,
+            is_marked,
             sync_due: None,
             last_group: 0,
             records: Vec::new(),
@@ -115,6 +116,7 @@ impl Writer {
         }
         // Counted here: should a record above be too long and panic, the next follows the last written.
         self.next_sequence += batches.len() as u64;
+        self.is_marked = false;
         self.segment.append(&self.records)
     }
 
@@ -312,15 +314,18 @@ impl Tree {
     }
 
     /// Ends the log with an empty record, which says that all before it was synced: damage to the last
-    /// batch can then not pass for a tear.
+    /// batch can then not pass for a tear. Nothing where it says so already: starts and ends without a
+    /// write between them leave it as it is.
     pub(super) fn mark_synced(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        if writer.next_sequence == writer.first_sequence {
+        if writer.is_marked {
             return Ok(());
         }
         self.sync(writer)?;
         writer.append(&[Batch::default()])?;
         self.sync(writer)?;
-        writer.segment.finish()
+        writer.segment.finish()?;
+        writer.is_marked = true;
+        Ok(())
     }
 
     /// Waits while memory or the tables no read should have to ask are over their bounds.

@@ -24,7 +24,9 @@
 //!   and what the headers of later segments say is known even where their records are lost.
 //!
 //! Departure: damage to the records no later one knows to be synced looks like a tear. A clean end
-//! therefore appends an empty record, which knows all before it.
+//! therefore appends an empty record, which knows all before it. And where a sync failed and another
+//! process starts before the machine does, it reads what the disk does not have, is told that a second
+//! sync succeeded, and calls that durable: a power loss then leaves a hole that passes for damage.
 //!
 //! Source: Mohan et al., "ARIES", TODS 1992, §3, for the log; Gray and Reuter, "Transaction
 //! Processing", 1993, §9.2, for its end, found by reading rather than written down.
@@ -56,6 +58,8 @@ pub(super) struct Recovered {
     pub(super) segment: Segment,
     /// The sequence of the next batch; everything before it is synced.
     pub(super) next_sequence: u64,
+    /// Whether the log says that itself, so that what is damaged from now on cannot pass for a tear.
+    pub(super) is_marked: bool,
 }
 
 /// Replays the segments `numbers`, oldest first, handing every entry to `apply` in order, with the
@@ -78,7 +82,7 @@ pub(super) fn recover(
         {
             tracing::warn!(number, "a segment cut off while it was made is made anew");
             let segment = Segment::create(directory, number, next_sequence, next_sequence - 1)?;
-            return Ok(Recovered { segment, next_sequence });
+            return Ok(Recovered { segment, next_sequence, is_marked: true });
         }
         let mut replay = Replay::begin(directory, number, next_sequence)?;
         replay.run(&mut apply)?;
@@ -108,7 +112,8 @@ fn stop(
         );
     }
     end::drop_segments(directory, later, next_sequence)?;
-    Ok(Recovered { segment: replay.resume()?, next_sequence })
+    let is_marked = replay.is_marked();
+    Ok(Recovered { segment: replay.resume()?, next_sequence, is_marked })
 }
 
 /// What one segment holds.

@@ -74,7 +74,8 @@ fn begin(directory: &Directory, listing: &Listing) -> Result<Restored, EngineErr
     directory.publish(&directory.manifest(), &manifest.encode())?;
     let active = Arc::new(Memtable::default());
     let state = State { active, frozen: Vec::new(), levels: Arc::new(Levels::new()) };
-    Ok(Restored { manifest, state, recovered: Recovered { segment, next_sequence: 1 } })
+    let recovered = Recovered { segment, next_sequence: 1, is_marked: true };
+    Ok(Restored { manifest, state, recovered })
 }
 
 /// The error for a directory that must have had one.

@@ -236,6 +236,38 @@ fn where_no_sync_is_promised_a_full_segment_waits_for_none_but_an_orderly_end_sy
     assert_eq!(tree.statistics().syncs, 2, "before the record that says so, and after");
 }
 
+/// Where the files of segments lie, and their bytes, oldest first.
+fn logs(disk: &ModelDisk) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = disk.files().into_iter();
+    files.filter(|(path, _)| path.to_string_lossy().contains("log-")).collect()
+}
+
+#[test]
+fn an_orderly_end_marks_what_a_killed_process_left_though_nothing_was_written_since() {
+    let disk = ModelDisk::new();
+    let tree = open_by_hand(&disk, by_hand(Sync::Never)).unwrap();
+    for number in 0..3 {
+        set(&tree, &format!("key{number}"), Some("value"));
+        tree.freeze().unwrap();
+    }
+    drop(tree);
+    open_by_hand(&disk, by_hand(Sync::Never)).unwrap().finish().unwrap();
+    let ended = logs(&disk);
+    open_by_hand(&disk, by_hand(Sync::Never)).unwrap().finish().unwrap();
+    assert_eq!(logs(&disk), ended, "starts and ends alone make the log no longer");
+    for (path, _) in &ended[..3] {
+        disk.flip_bit(path, 50 * 8);
+        let damaged = open_by_hand(&disk, by_hand(Sync::Never)).map(drop).unwrap_err();
+        assert!(
+            matches!(&damaged, EngineError::Damaged { path: of, .. } if of == path),
+            "{damaged}"
+        );
+        disk.flip_bit(path, 50 * 8);
+    }
+    let tree = open_by_hand(&disk, by_hand(Sync::Never)).unwrap();
+    assert_eq!(pairs(&tree.snapshot(), "").len(), 3);
+}
+
 #[test]
 fn more_than_memory_is_set_aside_for_is_refused_and_was_never_written() {
     let path = tempfile::tempdir().unwrap();

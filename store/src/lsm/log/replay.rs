@@ -19,6 +19,11 @@ pub(super) struct Replay {
     offset: u64,
     /// Which sequence it must have.
     sequence: u64,
+    /// The last sequence that the header, or a record read so far, says was synced.
+    said_synced: u64,
+    /// The last sequence read so far that put or removed a key; before the first of them, any may have
+    /// that stands in a segment before.
+    last_filled: u64,
 }
 
 impl Replay {
@@ -42,7 +47,9 @@ impl Replay {
             return Err(does_not_follow(directory, number));
         }
         let sequence = header.first_sequence;
-        Ok(Replay { window, header, offset: SEGMENT_HEADER_BYTES as u64, sequence })
+        let (said_synced, last_filled) = (header.synced, sequence - 1);
+        let offset = SEGMENT_HEADER_BYTES as u64;
+        Ok(Replay { window, header, offset, sequence, said_synced, last_filled })
     }
 
     /// Applies records up to the first that is not whole.
@@ -52,8 +59,9 @@ impl Replay {
     ) -> Result<(), EngineError> {
         loop {
             let sequence = self.sequence;
-            let Some(mut payload) = self.payload()? else { return Ok(()) };
+            let Some((synced, mut payload)) = self.record()? else { return Ok(()) };
             let bytes = (RECORD_HEADER_BYTES + payload.len()) as u64;
+            let is_filled = !payload.is_empty();
             while !payload.is_empty() {
                 let Some(entry) = take_entry(&mut payload) else {
                     return Err(self.damaged("a record is not made of entries"));
@@ -61,13 +69,17 @@ impl Replay {
                 apply(sequence, entry);
             }
             self.offset += bytes;
+            self.said_synced = self.said_synced.max(synced);
+            if is_filled {
+                self.last_filled = sequence;
+            }
             let next = sequence.checked_add(1);
             self.sequence = next.ok_or_else(|| self.damaged("there is no next sequence"))?;
         }
     }
 
-    /// The payload of the record that begins here, if that is whole and in its turn.
-    fn payload(&mut self) -> Result<Option<&[u8]>, EngineError> {
+    /// What the record that begins here calls synced, and its payload, if it is whole and in its turn.
+    fn record(&mut self) -> Result<Option<(u64, &[u8])>, EngineError> {
         let salt = self.header.salt;
         let header = self.window.get(self.offset, RECORD_HEADER_BYTES)?;
         let header = header.and_then(|bytes| RecordHeader::decode(bytes, salt));
@@ -76,7 +88,13 @@ impl Replay {
         };
         let offset = self.offset + RECORD_HEADER_BYTES as u64;
         let payload = self.window.get(offset, header.payload_bytes as usize)?;
-        Ok(payload.filter(|payload| header.payload_crc == crc(salt, payload)))
+        let payload = payload.filter(|payload| header.payload_crc == crc(salt, payload));
+        Ok(payload.map(|payload| (header.synced, payload)))
+    }
+
+    /// Whether all that was read, here and before, is said to be synced, but for records of nothing.
+    pub(super) fn is_marked(&self) -> bool {
+        self.said_synced >= self.last_filled
     }
 
     /// How many bytes follow the last whole record, but for zeros at the end.

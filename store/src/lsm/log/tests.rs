@@ -91,7 +91,8 @@ fn the_systems_own_disk_gives_back_what_was_appended() {
     let path = tempfile::tempdir().unwrap();
     let directory = Directory::open(Arc::new(SystemDisk), path.path()).unwrap();
     two_segments(&directory);
-    let Recovered { mut segment, next_sequence } = recover(&directory, &[1, 2], |_, _| ()).unwrap();
+    let Recovered { mut segment, next_sequence, .. } =
+        recover(&directory, &[1, 2], |_, _| ()).unwrap();
     append(&mut segment, next_sequence, &vec![7; 300_000]).unwrap();
     segment.sync().unwrap();
     assert_eq!(sequences(&directory, &[1, 2]).unwrap(), [1, 2, 3, 4, 5]);
@@ -468,7 +469,7 @@ fn check_recovery(left: &ModelDisk, acked: u64) -> Result<(), EngineError> {
         assert_eq!(value.unwrap(), vec![sequence as u8; 200 * sequence as usize]);
         found.push(sequence);
     })?;
-    let Recovered { mut segment, next_sequence } = recovered;
+    let Recovered { mut segment, next_sequence, .. } = recovered;
     assert_eq!(found, (1..next_sequence).collect::<Vec<_>>());
     assert!(next_sequence > acked, "{acked} was synced, {next_sequence} comes next");
     append(&mut segment, next_sequence, b"after")?;
