@@ -16,6 +16,7 @@
 //! Source: `fsck` and its split between looking and mending, McKusick and Kowalski, "Fsck: The UNIX
 //! File System Check Program", 1986. Mending is left to the replicas.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub use segments::{SegmentFacts, SegmentSummary};
 pub use tables::{Facts, TableSummary};
 pub use verify::{Keys, Problem, Progress, Tally, Verification, verify};
 
-/// How often a directory in use is looked at, until two looks agree.
+/// How often a directory in use is looked at, until a look finds nothing that the one before had not.
 const LOOKS_MAX: usize = 5;
 
 /// What lies in an engine's directory.
@@ -113,17 +114,18 @@ pub enum Start {
 pub fn inspect(vfs: Arc<dyn Vfs>, path: &Path) -> Result<Inspection, EngineError> {
     let directory = Directory::open_unlocked(vfs, path);
     let mut seen = look(&directory)?;
+    let mut before = seen.told();
     for _ in 1..LOOKS_MAX {
-        if seen.owner != Owner::Another || seen.damage().next().is_none() {
+        if seen.owner != Owner::Another || before.is_empty() {
             break;
         }
-        let again = look(&directory)?;
-        let told = |it: &Inspection| it.damage().map(ToString::to_string).collect::<Vec<_>>();
-        let is_same = told(&seen) == told(&again);
-        seen = again;
-        if is_same {
+        seen = look(&directory)?;
+        let now = seen.told();
+        seen.forget_all_but(&before);
+        if now.is_subset(&before) {
             break;
         }
+        before = now;
     }
     Ok(seen)
 }
@@ -137,6 +139,22 @@ impl Inspection {
     /// What is wrong with manifest, tables and log, in the order in which a start meets it.
     pub fn damage(&self) -> impl Iterator<Item = &EngineError> {
         self.wrong(|_| true)
+    }
+
+    fn told(&self) -> BTreeSet<String> {
+        self.damage().map(ToString::to_string).collect()
+    }
+
+    /// Forgets damage that was not told `before`: an engine at work was met in the middle of a step.
+    fn forget_all_but(&mut self, before: &BTreeSet<String>) {
+        let is_new = |damage: &mut EngineError| !before.contains(&damage.to_string());
+        self.segments.retain_mut(|it| !(it.is_missing && it.damage.as_mut().is_some_and(is_new)));
+        let segments = self.segments.iter_mut().map(|segment| &mut segment.damage);
+        let tables = self.tables.iter_mut().map(|table| &mut table.damage);
+        for damage in segments.chain(tables) {
+            damage.take_if(is_new);
+        }
+        self.start = self.judge();
     }
 
     /// What of that a start fails for.

@@ -182,12 +182,6 @@ impl Inspection {
 
     /// What a start does first.
     fn housekeeping(&self) -> String {
-        let kept = self.segments.iter().filter(|it| !it.is_dropped);
-        let torn: u64 = kept.filter_map(|it| it.facts).map(|it| it.torn_bytes).sum();
-        let dropped = self.segments.iter().filter(|it| it.is_dropped).count() as u64;
-        let dropped = (dropped > 0)
-            .then(|| format!("drop {} after the tear", counted(dropped, "segment", "segments")));
-        let cut = (torn > 0).then(|| format!("cut {torn} torn bytes off the log"));
         let anew = self.segments.iter().any(SegmentSummary::is_begun_only);
         let anew = anew.then(|| "make the last segment anew".to_owned());
         let left = self.leftovers.len() as u64;
@@ -196,8 +190,21 @@ impl Inspection {
         let held = (held > 0).then(|| {
             format!("hold {} for repair", counted(held, "damaged table", "damaged tables"))
         });
-        let done: Vec<String> = [left, dropped, cut, anew, held].into_iter().flatten().collect();
+        let log = self.torn_off();
+        let done: Vec<String> = [left, log, anew, held].into_iter().flatten().collect();
         if done.is_empty() { String::new() } else { format!("; it would {}", done.join(" and ")) }
+    }
+
+    /// What a start takes off the log, if that is torn.
+    fn torn_off(&self) -> Option<String> {
+        let kept = self.segments.iter().filter(|it| !it.is_dropped);
+        let torn: u64 = kept.filter_map(|it| it.facts).map(|it| it.torn_bytes).sum();
+        let dropped = self.segments.iter().filter(|it| it.is_dropped).count() as u64;
+        let dropped = (dropped > 0)
+            .then(|| format!("drop {} after the tear", counted(dropped, "segment", "segments")));
+        let cut = (torn > 0).then(|| format!("cut {torn} torn bytes off the log"));
+        let off: Vec<String> = [dropped, cut].into_iter().flatten().collect();
+        (!off.is_empty()).then(|| off.join(" and "))
     }
 }
 
@@ -245,12 +252,16 @@ impl Display for Verification {
             counted(tally.entries, "entry", "entries"),
             counted(tally.records, "record", "records"),
         )?;
-        match self.problems.len() as u64 {
-            0 => write!(f, "Sound: every byte read is as it was written."),
+        let is_still = self.inspection.owner != Owner::Another;
+        match (self.problems.len() as u64, self.inspection.torn_off().filter(|_| is_still)) {
+            (0, Some(off)) => {
+                write!(f, "Sound up to a tear: a start would {off}, which nothing calls synced.")
+            }
+            (0, None) => write!(f, "Sound: every byte read is as it was written."),
             _ if !self.is_damaged() => {
                 write!(f, "Undecided: what could be read is sound, but not all could be.")
             }
-            found => write!(f, "Damaged: {}.", counted(found, "problem", "problems")),
+            (found, _) => write!(f, "Damaged: {}.", counted(found, "problem", "problems")),
         }
     }
 }
