@@ -69,6 +69,11 @@ impl BlockCache {
         }
     }
 
+    /// Gives up the block at `offset` of `table`, if it is here.
+    pub(super) fn remove(&self, table: u64, offset: u64) {
+        self.blocks.remove(&(table, offset));
+    }
+
     /// Whether so many bytes more come in without anything going out. A quarter is left to what is asked:
     /// the cache is cut into shards, and one of them is full before all are.
     pub(super) fn has_room(&self, bytes: u64) -> bool {

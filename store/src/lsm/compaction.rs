@@ -89,6 +89,7 @@ impl Tree {
         self.counters.merged_bytes.fetch_add(bytes, Relaxed);
         self.publish_merge(&task.edit(done))?;
         for (_, table) in inputs {
+            table.cool();
             self.discard(table.path());
             self.shared.quarantine.forget_table(table.facts().number);
         }

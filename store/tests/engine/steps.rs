@@ -294,6 +294,26 @@ fn who_looks_at_an_engine_at_work_finds_no_damage() {
 }
 
 #[test]
+fn guides_of_tables_that_were_merged_away_leave_memory() {
+    let disk = ModelDisk::new();
+    let options = Options { cache_bytes: 0, ..by_hand(Sync::Never) };
+    let tree = open_by_hand(&disk, options.clone()).unwrap();
+    for round in 0..20 {
+        for key in 0..40 {
+            set(&tree, &format!("key{key:02}"), Some(&format!("{round} of {key:040}")));
+        }
+        settle(&tree);
+    }
+    assert!(tree.statistics().merges > 10, "{:?}", tree.statistics());
+    let kept = tree.statistics().cache_bytes;
+    drop(tree);
+    let tree = open_by_hand(&disk, options).unwrap();
+    tree.warm();
+    assert_eq!(kept, tree.statistics().cache_bytes, "what tables that count have, and no more");
+    assert!(kept > 0);
+}
+
+#[test]
 fn more_than_memory_is_set_aside_for_is_refused_and_was_never_written() {
     let path = tempfile::tempdir().unwrap();
     let engine = open(path.path(), Options { queue_bytes: 1_000, ..Options::default() });
