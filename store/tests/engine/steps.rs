@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use store::lsm::vfs::{ModelDisk, SystemDisk};
-use store::lsm::{Reaper, Snapshot, Tree, inspect};
+use store::lsm::vfs::ModelDisk;
+use store::lsm::{Reaper, Snapshot, Tree};
 
 use super::by_hand::{by_hand, open_by_hand};
 use super::*;
@@ -266,31 +266,6 @@ fn an_orderly_end_marks_what_a_killed_process_left_though_nothing_was_written_si
     }
     let tree = open_by_hand(&disk, by_hand(Sync::Never)).unwrap();
     assert_eq!(pairs(&tree.snapshot(), "").len(), 3);
-}
-
-#[test]
-fn who_looks_at_an_engine_at_work_finds_no_damage() {
-    let path = tempfile::tempdir().unwrap();
-    for sync in [Sync::Always, Sync::Never] {
-        let engine = open(path.path(), Options { sync, memtable_bytes: 1 << 20, ..tiny(sync) });
-        let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for number in 0_u64.. {
-                    if done.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let key = format!("key{:05}", number % 10_000);
-                    engine.commit(batch(&[(&key, Some(&"v".repeat(90)))])).unwrap();
-                }
-            });
-            let looks = (0..200).map(|_| inspect(Arc::new(SystemDisk), path.path()).unwrap());
-            let damage = looks.filter_map(|seen| seen.damage().next().cloned());
-            let damage: Vec<EngineError> = damage.collect();
-            done.store(true, Ordering::Relaxed);
-            assert!(damage.is_empty(), "{sync:?}: {} of 200 looks: {}", damage.len(), damage[0]);
-        });
-    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{Inspection, Verification, inspect, verify};
 use crate::config::Sync;
 use crate::engine::{Batch, EngineError};
 
+mod busy;
 mod laws;
 mod told;
 
