@@ -222,8 +222,8 @@ impl AntiEntropy {
         let home = self.placement.home(&key);
         let mut theirs = None;
         if held {
-            let ask = Ask::Read(ReplicaRead { key: key.clone() });
-            let Answer::Record(OwnCopy { record }) = self.ask(other, ask).await? else {
+            let ask = Ask::Read(ReplicaRead { key: key.clone(), known: None, held_for: None });
+            let Answer::Record(OwnCopy { record, .. }) = self.ask(other, ask).await? else {
                 return Err(CallError::Confused.into());
             };
             theirs = record.map(|encoded| Record::decode(&encoded)).transpose()?;
@@ -233,7 +233,7 @@ impl AntiEntropy {
         }
         let ours = self.replica.get(home, &key)?;
         if let Some(record) = ours.as_ref().filter(|_| ours != theirs) {
-            let write = ReplicaWrite { key, record: record.encode() };
+            let write = ReplicaWrite { key, record: record.encode(), held_for: None };
             self.ask(other, Ask::Write(write)).await?;
         }
         self.stats.exchanged_records.add();

@@ -95,12 +95,29 @@ pub struct Keyspace {
     pub r: usize,
     /// Acknowledgements a write waits for.
     pub w: usize,
+    /// Whose replies and acknowledgements count.
+    #[serde(default)]
+    pub quorum: Quorum,
 }
 
 impl Default for Keyspace {
     fn default() -> Keyspace {
-        Keyspace { policy: Policy::Lww, n: 1, r: 1, w: 1 }
+        Keyspace { policy: Policy::Lww, n: 1, r: 1, w: 1, quorum: Quorum::Strict }
     }
+}
+
+/// Whose replies and acknowledgements count toward a quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quorum {
+    /// Those of the key's primaries: with `r + w > n` every read hears of every acknowledged write; with
+    /// too few primaries in reach there is no answer.
+    #[default]
+    Strict,
+    /// Those of the first healthy nodes of the preference list: an absent primary has a stand-in, which
+    /// keeps what it missed and hands it over later. Both sides of a partition answer, and a read may
+    /// miss what was acknowledged on the other.
+    Sloppy,
 }
 
 /// How conflicts end.

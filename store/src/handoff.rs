@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Batch, Engine, EngineError};
+use crate::engine::{Batch, Done, Engine, EngineError};
 use crate::gossip::View;
 use crate::hint::{Hint, HintId, HintQueue};
 use crate::layout;
@@ -31,6 +32,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WINDOW: usize = 32;
 /// Hints taken from the queue in one go.
 const ROUND: usize = 512;
+
+/// Why a write is not kept in the stead of another node.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HoldError {
+    /// Hints take all the room they may.
+    #[error("ERR there is no room for more hints")]
+    Full,
+    /// The engine refused.
+    #[error("ERR the engine failed: {0}")]
+    Engine(#[from] EngineError),
+}
 
 /// The hints of this node, durable.
 pub struct Hints {
@@ -66,18 +78,52 @@ impl Hints {
 
     /// Keeps `record` for `owner`, if there is room.
     pub fn take(&self, owner: &NodeId, key: &Bytes, record: &Record) {
+        let told = Box::new(|result: Result<(), EngineError>| {
+            if let Err(error) = result {
+                tracing::error!("failed to keep hints: {error}");
+            }
+        });
+        self.put(owner, key, record, told);
+    }
+
+    /// Keeps `record` in the stead of `owner`; returns when that is durable.
+    pub async fn hold(
+        &self,
+        owner: &NodeId,
+        key: &Bytes,
+        record: &Record,
+    ) -> Result<(), HoldError> {
+        let (tell, told) = oneshot::channel();
+        let tell = Box::new(move |result| {
+            let _ = tell.send(result);
+        });
+        if !self.put(owner, key, record, tell) {
+            return Err(HoldError::Full);
+        }
+        let closed = |_| EngineError::Closed("it ended with a hint in hand".to_owned());
+        Ok(told.await.map_err(closed).flatten()?)
+    }
+
+    /// What is kept of `key` in the stead of `owner`, joined.
+    pub fn held(&self, owner: &NodeId, key: &Bytes) -> Option<Record> {
+        self.lock().queue.held(owner, key)
+    }
+
+    /// Whether there was room; only then is `told` called.
+    fn put(&self, owner: &NodeId, key: &Bytes, record: &Record, told: Done) -> bool {
         let hint = Hint { owner: owner.clone(), key: key.clone(), record: record.clone() };
         let value = encode(&hint);
         let mut kept = self.lock();
         let Some(id) = kept.queue.take(hint) else {
             self.stats.hints_dropped.add();
-            return;
+            return false;
         };
         self.stats.hints_taken.add();
         let stored = layout::hint(owner.as_str(), kept.sequence);
         kept.sequence += 1;
         kept.stored.insert(id, stored.clone());
-        self.write(stored, Some(value));
+        self.engine.write(Batch { entries: vec![(stored, Some(value))] }, told);
+        true
     }
 
     /// How many are kept.
@@ -100,7 +146,7 @@ impl Hints {
         let mut kept = self.lock();
         if kept.queue.acknowledge(owner, id) {
             let stored = kept.stored.remove(&id).expect("every kept hint lies somewhere");
-            self.write(stored, None);
+            self.remove(stored);
             self.stats.hints_replayed.add();
         }
     }
@@ -113,13 +159,13 @@ impl Hints {
         }
     }
 
-    fn write(&self, stored: Bytes, value: Option<Bytes>) {
+    fn remove(&self, stored: Bytes) {
         let told = Box::new(|result: Result<(), EngineError>| {
             if let Err(error) = result {
-                tracing::error!("failed to keep hints: {error}");
+                tracing::error!("failed to drop a hint: {error}");
             }
         });
-        self.engine.write(Batch { entries: vec![(stored, value)] }, told);
+        self.engine.write(Batch { entries: vec![(stored, None)] }, told);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -199,7 +245,7 @@ async fn replay(hints: &Hints, peers: &Peers, owner: &NodeId) {
             return;
         }
         let sent = stream::iter(round).map(|(id, Hint { key, record, .. })| async move {
-            let ask = Ask::Write(ReplicaWrite { key, record: record.encode() });
+            let ask = Ask::Write(ReplicaWrite { key, record: record.encode(), held_for: None });
             (id, peers.call(owner, ask, Instant::now() + PATIENCE).await)
         });
         let mut sent = sent.buffered(WINDOW);

@@ -11,7 +11,7 @@
 //! Invariants: hints never count toward a strict quorum; per owner, first taken is first sent.
 //! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.6.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -39,9 +39,42 @@ struct Kept {
     hint: Hint,
 }
 
+/// The hints of one owner.
+#[derive(Default)]
+struct Line {
+    /// In the order they were taken.
+    kept: VecDeque<Kept>,
+    /// Those of each key, for who reads it in the owner's stead.
+    keys: BTreeMap<Bytes, BTreeSet<HintId>>,
+}
+
+impl Line {
+    fn push(&mut self, kept: Kept) {
+        self.keys.entry(kept.hint.key.clone()).or_default().insert(kept.id);
+        self.kept.push_back(kept);
+    }
+
+    fn get(&self, id: HintId) -> Option<&Kept> {
+        let at = self.kept.binary_search_by_key(&id, |kept| kept.id).ok()?;
+        self.kept.get(at)
+    }
+
+    fn remove(&mut self, id: HintId) -> Option<Kept> {
+        let at = self.kept.binary_search_by_key(&id, |kept| kept.id).ok()?;
+        let kept = self.kept.remove(at)?;
+        if let Some(ids) = self.keys.get_mut(&kept.hint.key) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.keys.remove(&kept.hint.key);
+            }
+        }
+        Some(kept)
+    }
+}
+
 /// The hints of one node, by owner, in the order they were taken.
 pub struct HintQueue {
-    owners: BTreeMap<NodeId, VecDeque<Kept>>,
+    owners: BTreeMap<NodeId, Line>,
     next: u64,
     bytes: usize,
     limit_bytes: usize,
@@ -65,23 +98,23 @@ impl HintQueue {
         let id = HintId(self.next);
         self.next += 1;
         self.bytes += bytes;
-        self.owners.entry(hint.owner.clone()).or_default().push_back(Kept { id, bytes, hint });
+        self.owners.entry(hint.owner.clone()).or_default().push(Kept { id, bytes, hint });
         Some(id)
     }
 
     /// The hints of `owner` in the order to replay them.
     pub fn of(&self, owner: &NodeId) -> impl Iterator<Item = (HintId, &Hint)> {
-        self.owners.get(owner).into_iter().flatten().map(|kept| (kept.id, &kept.hint))
+        let kept = self.owners.get(owner).into_iter().flat_map(|line| &line.kept);
+        kept.map(|kept| (kept.id, &kept.hint))
     }
 
     /// The owner has acknowledged this hint: only now is it dropped. *Returns* whether it was kept;
     /// an acknowledgement that comes twice changes nothing.
     pub fn acknowledge(&mut self, owner: &NodeId, id: HintId) -> bool {
-        let Some(queue) = self.owners.get_mut(owner) else { return false };
-        let Ok(at) = queue.binary_search_by_key(&id, |kept| kept.id) else { return false };
-        let kept = queue.remove(at).expect("the search found it there");
+        let Some(line) = self.owners.get_mut(owner) else { return false };
+        let Some(kept) = line.remove(id) else { return false };
         self.bytes -= kept.bytes;
-        if queue.is_empty() {
+        if line.kept.is_empty() {
             self.owners.remove(owner);
         }
         true
@@ -90,13 +123,19 @@ impl HintQueue {
     /// The owner has refused this hint: it goes behind its others, lest they wait for what the owner
     /// may never take. *Returns* its new name, if it was kept.
     pub fn postpone(&mut self, owner: &NodeId, id: HintId) -> Option<HintId> {
-        let queue = self.owners.get_mut(owner)?;
-        let at = queue.binary_search_by_key(&id, |kept| kept.id).ok()?;
-        let refused = queue.remove(at).expect("the search found it there");
+        let line = self.owners.get_mut(owner)?;
+        let refused = line.remove(id)?;
         let id = HintId(self.next);
         self.next += 1;
-        queue.push_back(Kept { id, ..refused });
+        line.push(Kept { id, ..refused });
         Some(id)
+    }
+
+    /// What is kept of `key` for `owner`, joined; `None` if nothing is.
+    pub fn held(&self, owner: &NodeId, key: &Bytes) -> Option<Record> {
+        let line = self.owners.get(owner)?;
+        let kept = line.keys.get(key)?.iter().filter_map(|id| line.get(*id));
+        kept.map(|kept| kept.hint.record.clone()).reduce(Record::join)
     }
 
     /// Nodes for whom hints are kept, ascending.
@@ -106,7 +145,7 @@ impl HintQueue {
 
     /// How many hints are kept.
     pub fn len(&self) -> usize {
-        self.owners.values().map(VecDeque::len).sum()
+        self.owners.values().map(|line| line.kept.len()).sum()
     }
 
     /// Whether no hint is kept.
@@ -206,5 +245,20 @@ mod tests {
         }
         assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
         assert_eq!(queue.len(), 3, "a late acknowledgement dropped another hint");
+    }
+
+    #[test]
+    fn what_is_held_of_a_key_is_the_join_of_its_hints() {
+        let mut queue = HintQueue::new(10_000);
+        let of = |counter| Hint { key: "k".into(), ..hint("n2", counter) };
+        let held = |queue: &HintQueue| queue.held(&node("n2"), &"k".into());
+        assert_eq!(held(&queue), None);
+        let ids = [2, 9, 5].map(|counter| queue.take(of(counter)).unwrap());
+        queue.take(hint("n3", 77)).unwrap();
+        assert_eq!(held(&queue), Some(of(9).record));
+        assert_eq!(queue.held(&node("n3"), &"k".into()), None);
+        queue.postpone(&node("n2"), ids[0]);
+        queue.acknowledge(&node("n2"), ids[1]);
+        assert_eq!(held(&queue), Some(of(5).record));
     }
 }

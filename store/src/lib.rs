@@ -49,6 +49,7 @@ pub mod quorum;
 #[cfg(test)]
 mod random;
 pub mod replica;
+pub mod request;
 pub mod resp;
 pub mod ring;
 #[cfg(test)]

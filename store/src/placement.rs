@@ -2,7 +2,7 @@
 //!
 //! The ring is walked once, when a node starts: for every arc and keyspace the primaries are looked
 //! up and kept, so that placing a key is one hash and one binary search. Arcs with the same
-//! primaries in the same order share one [`Home`]; homes of one keyspace with the same primaries in
+//! primaries (and stand-ins) in the same order share one [`Home`]; homes of one keyspace with the same primaries in
 //! any order share one tree.
 //!
 //! Invariant: nodes with the same configuration place every key alike and name their trees alike.
@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{Config, Keyspace};
-use crate::ring::{NameError, NodeId, ReplicaSet, Ring, Token};
+use crate::config::{Config, Keyspace, Quorum};
+use crate::ring::{NameError, NodeId, PreferenceList, ReplicaSet, Ring, Token};
 
 /// Under this name the default keyspace is stored and its trees are shown.
 pub const DEFAULT_KEYSPACE: &str = "default";
@@ -28,7 +28,9 @@ pub struct Home {
     pub settings: Keyspace,
     /// The nodes that hold the key, nearest first.
     pub primaries: Vec<NodeId>,
-    /// Whether this node is one of them.
+    /// Who stands in for them, in order; nobody where quorums are strict.
+    pub stand_ins: Vec<NodeId>,
+    /// Whether this node is one of the primaries.
     pub is_mine: bool,
     /// The tree that counts these keys.
     pub tree: TreeId,
@@ -140,18 +142,22 @@ impl Survey<'_> {
             keyspace: keyspace.clone(),
             replicas: set.clone(),
         }));
-        let mut known: BTreeMap<Vec<NodeId>, Arc<Home>> = BTreeMap::new();
+        let mut known: BTreeMap<PreferenceList, Arc<Home>> = BTreeMap::new();
         let points = self.ring.points().iter();
         points
             .map(|(token, _)| {
-                let list = self.ring.preference(*token, settings.n);
+                let mut list = self.ring.preference(*token, settings.n);
+                if settings.quorum == Quorum::Strict {
+                    list.fallbacks.clear();
+                }
                 let rank = sets.range(..list.replica_set()).count();
-                let home = known.entry(list.primaries.clone()).or_insert_with(|| {
+                let home = known.entry(list.clone()).or_insert_with(|| {
                     Arc::new(Home {
                         keyspace: keyspace.clone(),
                         settings: settings.clone(),
                         is_mine: list.has_primary(&self.me),
                         primaries: list.primaries,
+                        stand_ins: list.fallbacks,
                         tree: first + rank,
                     })
                 });

@@ -33,6 +33,8 @@ pub struct Stats {
     pub read_repairs: Counter,
     /// Register reads that wrote the value back before they replied.
     pub write_backs: Counter,
+    /// Calls to a stand-in for a primary that was not reached.
+    pub stand_ins: Counter,
     /// Quorums not reached.
     pub quorum_failures: Counter,
     /// Hints taken for nodes that did not acknowledge.
@@ -49,7 +51,7 @@ pub struct Stats {
 
 impl Stats {
     /// Every count but that of dropped hints, by name, in the order in which `INFO` shows them.
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    pub fn all(&self) -> [(&'static str, u64); 12] {
         [
             ("total_commands_processed", self.commands.get()),
             ("quorum_reads", self.reads.get()),
@@ -57,6 +59,7 @@ impl Stats {
             ("forwards", self.forwards.get()),
             ("read_repairs", self.read_repairs.get()),
             ("write_backs", self.write_backs.get()),
+            ("stand_ins", self.stand_ins.get()),
             ("quorum_failures", self.quorum_failures.get()),
             ("hints_taken", self.hints_taken.get()),
             ("hints_replayed", self.hints_replayed.get()),

@@ -1,40 +1,22 @@
-//! Any node may coordinate any request: it asks the primaries of the key, waits for a quorum, answers
-//! the client, and sees to the rest behind its back.
+//! Any node may coordinate any request: a [`Request`] decides, and here is done what it decides.
 //!
 //! ```text
-//! read      ask all N -> R replied -> (register: write back until W hold it) -> reply
-//!                                                       … the late replies -> repair who is behind
-//! write     version   -> ask all N -> W acknowledged -> reply
-//!                                                       … the late ones -> a hint for who is missing
-//! version   register  highest tag of a read quorum, and one more
-//!           siblings  a dot given by a primary, under the context of the client
-//!           lww       the wall clock
+//! begin -> actions -> calls to replicas … heard -> actions -> … -> the client is told
+//!                                         late answers, repairs, hints go on behind its back
 //! ```
 //!
-//! What is met and what is out of reach is decided in [`quorum`](crate::quorum). Quorums are strict: only
-//! primaries count, and hints count for nothing. All primaries are asked at once, those believed to
-//! be down too, for belief is not knowledge; it only steers forwarding and hints. A call ends by the
-//! deadline of its request, so nothing here waits for ever.
-//!
-//! Invariants: `UNAVAILABLE` is said only where nothing was written anywhere (see [`Failure`]); a
-//! register read replies only what W replicas hold.
+//! Calls to this node itself go straight to its own copies; those to others over their link. Each ends
+//! by the deadline of its request, so nothing here waits for ever.
 
-mod failure;
-mod lww;
-mod read;
-mod register;
-mod siblings;
-mod write;
+mod calls;
+mod errand;
 
-pub use failure::{Failure, Shortfall};
-
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -42,15 +24,16 @@ use crate::command::Level;
 use crate::config::{Limits, Policy};
 use crate::gossip::View;
 use crate::handoff::Hints;
-use crate::peer::{CallError, Peers};
+use crate::peer::Peers;
+use crate::peer::message::ReplicaUpdate;
 use crate::placement::{Home, Placement};
 use crate::replica::Replica;
+use crate::request::{Failure, Goal, Outcome, Request, Target, Write};
 use crate::ring::NodeId;
 use crate::stats::Stats;
 use crate::version::{Context, Nonce, Record};
 
-/// Calls under way to replicas, in no order; each ends by the deadline of its request.
-type Calls<T> = FuturesUnordered<BoxFuture<'static, (NodeId, Result<T, CallError>)>>;
+use errand::{Errand, Errands};
 
 /// Coordinates requests, on any node for any key.
 pub struct Coordinator {
@@ -106,14 +89,6 @@ pub struct Change {
     pub w: Option<Level>,
 }
 
-/// A key, where it lives, and until when.
-#[derive(Clone)]
-struct Target {
-    key: Bytes,
-    home: Arc<Home>,
-    deadline: Instant,
-}
-
 impl Coordinator {
     /// What a quorum of `r` holds of `key`.
     pub async fn read(
@@ -121,33 +96,32 @@ impl Coordinator {
         key: Bytes,
         r: Option<Level>,
     ) -> Result<Option<Record>, Failure> {
-        let target = self.target(key);
-        let r = level(r, target.home.settings.r, &target.home)?;
+        let home = self.placement.home(&key).clone();
+        let r = level(r, home.settings.r, &home)?;
         self.stats.reads.add();
-        let read = match target.home.settings.policy {
-            Policy::Register => self.read_register(&target, r).await,
-            Policy::Siblings | Policy::Lww => self.read_joined(&target, r).await,
-        };
-        read.inspect_err(|_| self.stats.quorum_failures.add())
+        let target = self.target(&home, r, home.settings.w);
+        match self.run(key, home, target, Goal::Read, self.deadline()).await {
+            Ok(Outcome::Read(record)) => Ok(record),
+            Ok(Outcome::Written(_)) => unreachable!("a read comes to what was read"),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Writes to `key`; returns the context after it.
     pub async fn write(self: &Arc<Self>, key: Bytes, change: Change) -> Result<Context, Failure> {
         self.fits(&key, change.value.as_ref())?;
-        let target = self.target(key);
-        let r = level(change.r, target.home.settings.r, &target.home)?;
-        let w = level(change.w, target.home.settings.w, &target.home)?;
-        let context = parse(&change.context, &target.key)?;
+        let home = self.placement.home(&key).clone();
+        let r = level(change.r, home.settings.r, &home)?;
+        let w = level(change.w, home.settings.w, &home)?;
+        let context = parse(&change.context, &key)?;
+        if home.settings.policy != Policy::Siblings && !context.vector().is_empty() {
+            let why = "only keys of a siblings keyspace take a context";
+            return Err(Failure::Refused(why.into()));
+        }
         self.stats.writes.add();
-        let wrote = match target.home.settings.policy {
-            Policy::Siblings => self.write_siblings(&target, &change, context, w).await,
-            _ if !context.vector().is_empty() => {
-                Err(Failure::Refused("only keys of a siblings keyspace take a context".into()))
-            }
-            Policy::Register => self.write_register(&target, change.value, r, w).await,
-            Policy::Lww => self.write_lww(&target, change.value, w).await,
-        };
-        wrote.inspect_err(|_| self.stats.quorum_failures.add())
+        let target = self.target(&home, r, w);
+        let goal = self.goal(change.value, context);
+        written(self.run(key, home, target, goal, self.deadline()).await)
     }
 
     /// Deletes `key`; returns whether there was a value.
@@ -164,6 +138,20 @@ impl Coordinator {
         Ok(true)
     }
 
+    /// Serves an update that another node forwarded.
+    pub(crate) async fn serve_update(
+        self: &Arc<Self>,
+        update: ReplicaUpdate,
+    ) -> Result<Context, Failure> {
+        let home = self.placement.home(&update.key).clone();
+        let left = Duration::from_millis(update.left_ms);
+        let deadline = self.deadline().min(Instant::now() + left);
+        let context = parse(&update.context, &update.key)?;
+        let target = self.target(&home, home.settings.r, update.w as usize);
+        let goal = self.goal(update.value, context);
+        written(self.run(update.key, home, target, goal, deadline).await)
+    }
+
     /// This node's own copy of `key`.
     pub fn own_copy(&self, key: &[u8]) -> Result<Option<Record>, Failure> {
         let home = self.placement.home(key);
@@ -174,19 +162,64 @@ impl Coordinator {
         self.replica.get(home, key).map_err(|error| Failure::Relayed(error.to_string()))
     }
 
+    /// Serves a request until its client can be told; the rest goes on behind its back.
+    async fn run(
+        self: &Arc<Self>,
+        key: Bytes,
+        home: Arc<Home>,
+        target: Target,
+        goal: Goal,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
+        let (request, actions) = Request::begin(target, goal);
+        let errand = Errand { coordinator: self.clone(), key, home, deadline };
+        let mut errands = Errands::new(errand, request);
+        let result = errands.until_answered(actions).await;
+        if !errands.are_over() {
+            self.late.spawn(errands.finish());
+        }
+        result.inspect_err(|_| self.stats.quorum_failures.add())
+    }
+
+    fn goal(&self, value: Option<Bytes>, context: Context) -> Goal {
+        let (nonce, wall_micros) = (self.nonces.next(), self.clock.micros());
+        Goal::Write(Write { value, context, nonce, wall_micros })
+    }
+
+    fn target(&self, home: &Home, r: usize, w: usize) -> Target {
+        let down = home.primaries.iter().chain(&home.stand_ins);
+        let down: BTreeSet<NodeId> =
+            down.filter(|node| *node != self.me() && !self.view.is_up(node)).cloned().collect();
+        Target {
+            me: self.me().clone(),
+            policy: home.settings.policy,
+            primaries: home.primaries.clone(),
+            stand_ins: home.stand_ins.clone(),
+            down,
+            r,
+            w,
+        }
+    }
+
     fn me(&self) -> &NodeId {
         self.placement.me()
     }
 
-    fn target(&self, key: Bytes) -> Target {
-        let deadline = Instant::now() + Duration::from_millis(self.limits.deadline_ms);
-        Target { home: self.placement.home(&key).clone(), key, deadline }
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.limits.deadline_ms)
     }
 
     fn fits(&self, key: &Bytes, value: Option<&Bytes>) -> Result<(), Failure> {
         let bytes = key.len() + value.map_or(0, Bytes::len);
         let limit = self.limits.pair_bytes;
         if bytes > limit { Err(Failure::TooBig(bytes, limit)) } else { Ok(()) }
+    }
+}
+
+fn written(result: Result<Outcome, Failure>) -> Result<Context, Failure> {
+    match result? {
+        Outcome::Written(context) => Ok(context),
+        Outcome::Read(_) => unreachable!("a write comes to the context after it"),
     }
 }
 

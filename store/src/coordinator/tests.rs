@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::WallClock;
 use crate::config::Config;
 use crate::engine::{Batch, Done, Engine, EngineError};
+use crate::peer::Peers;
 use crate::peer::Timing;
 use crate::version::Actor;
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::anti_entropy::AntiEntropy;
 use crate::coordinator::Coordinator;
 use crate::peer::Handler;
@@ -52,26 +55,53 @@ impl Handler for Asks {
 
 impl Asks {
     fn read(&self, read: &ReplicaRead) -> Answer {
+        if let Some(owner) = &read.held_for {
+            return self.read_held(owner, &read.key);
+        }
         let home = self.coordinator.placement.home(&read.key);
         if let Some(refusal) = self.refusal(&read.key) {
             return refusal;
         }
-        match self.coordinator.replica.get_encoded(home, &read.key) {
-            Ok(record) => Answer::Record(OwnCopy { record }),
-            Err(error) => Answer::refused(error.to_string()),
-        }
+        let record = match self.coordinator.replica.get_encoded(home, &read.key) {
+            Ok(record) => record,
+            Err(error) => return Answer::refused(error.to_string()),
+        };
+        // What is stored is what a digest is of: no need to decode it.
+        let same = read.known.is_some() && record.as_deref().map(xxh3_64) == read.known;
+        Answer::Record(OwnCopy { record: record.filter(|_| !same), same })
+    }
+
+    fn read_held(&self, owner: &str, key: &Bytes) -> Answer {
+        let Ok(owner) = NodeId::new(owner) else { return no_member(owner) };
+        let record = self.coordinator.hints.held(&owner, key).map(|record| record.encode());
+        Answer::Record(OwnCopy { record, same: false })
     }
 
     async fn write(&self, write: ReplicaWrite) -> Answer {
-        let home = self.coordinator.placement.home(&write.key);
-        if let Some(refusal) = self.refusal(&write.key) {
-            return refusal;
-        }
         let record = match Record::decode(&write.record) {
             Ok(record) => record,
             Err(error) => return Answer::refused(format!("ERR a record cannot be read: {error}")),
         };
+        if let Some(owner) = &write.held_for {
+            return self.hold(owner, &write.key, &record).await;
+        }
+        let home = self.coordinator.placement.home(&write.key);
+        if let Some(refusal) = self.refusal(&write.key) {
+            return refusal;
+        }
         match self.coordinator.replica.join(home, &write.key, record).await {
+            Ok(()) => Answer::Done(Done {}),
+            Err(error) => Answer::refused(error.to_string()),
+        }
+    }
+
+    async fn hold(&self, owner: &str, key: &Bytes, record: &Record) -> Answer {
+        let owner = NodeId::new(owner).ok();
+        let is_other = |owner: &NodeId| self.coordinator.peers.nodes().any(|node| node == owner);
+        let Some(owner) = owner.filter(is_other) else {
+            return no_member("whom this would be kept for");
+        };
+        match self.coordinator.hints.hold(&owner, key, record).await {
             Ok(()) => Answer::Done(Done {}),
             Err(error) => Answer::refused(error.to_string()),
         }
@@ -92,6 +122,10 @@ impl Asks {
         (!home.is_mine)
             .then(|| Answer::refused(format!("NOTREPLICA {me} is no primary of this key")))
     }
+}
+
+fn no_member(name: &str) -> Answer {
+    Answer::refused(format!("ERR `{name}` is no other member"))
 }
 
 fn no_tree(name: &str) -> Answer {

@@ -85,7 +85,6 @@ fn quorums(name: &str, keyspace: &Keyspace, members: usize, complaints: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Policy;
 
     fn config() -> Config {
         let yaml = "{cluster: demo, node: n1, data: /nowhere, \
@@ -116,7 +115,7 @@ mod tests {
     fn impossible_quorums_are_refused() {
         let quorums = |n, r, w| {
             move |config: &mut Config| {
-                let keyspace = Keyspace { policy: Policy::Lww, n, r, w };
+                let keyspace = Keyspace { n, r, w, ..Keyspace::default() };
                 config.keyspaces.insert("a".into(), keyspace);
             }
         };

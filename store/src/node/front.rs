@@ -11,7 +11,8 @@ use futures_util::{StreamExt, stream};
 
 use super::info::Info;
 use crate::command::{Command, Level};
-use crate::coordinator::{Change, Coordinator, Failure};
+use crate::coordinator::{Change, Coordinator};
+use crate::request::Failure;
 use crate::resp::Reply;
 use crate::server::Service;
 use crate::version::{Context, Record};

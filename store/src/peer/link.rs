@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn read(key: &str) -> Ask {
-        Ask::Read(ReplicaRead { key: Bytes::from(key.to_owned()) })
+        Ask::Read(ReplicaRead { key: Bytes::from(key.to_owned()), known: None, held_for: None })
     }
 
     async fn bind() -> (TcpListener, SocketAddr) {

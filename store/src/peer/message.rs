@@ -96,6 +96,12 @@ pub struct ReplicaRead {
     /// As clients write it, keyspace and all.
     #[prost(bytes = "bytes", tag = "1")]
     pub key: Bytes,
+    /// Digest of the copy the asking node has: the same need not be sent. Absent if it has none.
+    #[prost(fixed64, optional, tag = "2")]
+    pub known: Option<u64>,
+    /// Not the own copy is meant, but what is kept in the stead of this node.
+    #[prost(string, optional, tag = "3")]
+    pub held_for: Option<String>,
 }
 
 /// See [`Ask::Write`].
@@ -107,6 +113,9 @@ pub struct ReplicaWrite {
     /// As stored.
     #[prost(bytes = "bytes", tag = "2")]
     pub record: Bytes,
+    /// Not to be joined with the own copy, but kept in the stead of this node until that is back.
+    #[prost(string, optional, tag = "3")]
+    pub held_for: Option<String>,
 }
 
 /// See [`Ask::Update`].
@@ -215,6 +224,9 @@ pub struct OwnCopy {
     /// As stored; absent if there is none.
     #[prost(bytes = "bytes", optional, tag = "1")]
     pub record: Option<Bytes>,
+    /// It has the digest that the asking node knows, and is left out.
+    #[prost(bool, tag = "2")]
+    pub same: bool,
 }
 
 /// See [`Answer::Updated`].
@@ -296,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_wire_is_the_same_in_every_release() {
-        let write = ReplicaWrite { key: "k".into(), record: "r".into() };
+        let write = ReplicaWrite { key: "k".into(), record: "r".into(), held_for: None };
         let request = Request { id: 1, ask: Some(Ask::Write(write)) };
         assert_eq!(
             hex(&request),

@@ -11,7 +11,7 @@
 use super::{NodeId, ReplicaSet};
 
 /// Which nodes answer for a key, and who stands in while they are away.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PreferenceList {
     /// The nodes that hold the key, nearest first.
     pub primaries: Vec<NodeId>,

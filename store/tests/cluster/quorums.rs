@@ -147,7 +147,10 @@ async fn a_node_takes_no_copy_of_a_key_that_is_not_its_own() {
         w: 1,
         left_ms: 1000,
     };
-    let asks = [Ask::Read(ReplicaRead { key: key.clone() }), Ask::Update(update)];
+    let asks = [
+        Ask::Read(ReplicaRead { key: key.clone(), known: None, held_for: None }),
+        Ask::Update(update),
+    ];
     for ask in asks {
         let refused = fleet.ask_as_peer(primaries[0], others[0], ask.clone()).await;
         let expected = format!("NOTREPLICA n{} is no primary of this key", others[0]);

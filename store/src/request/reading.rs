@@ -1,0 +1,181 @@
+//! The read phase: all replicas asked, R waited for, the late ones heard for the sake of repair.
+
+use super::stand_ins::{StandIns, Step};
+use super::{Call, CallId, Event, Failure, Purpose, Reply, Request, Shortfall, Target};
+use crate::peer::CallError;
+use crate::quorum::{Progress, ReadQuorum};
+use crate::ring::NodeId;
+use crate::version::Record;
+
+/// A read phase: what was replied, and who did not.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) quorum: ReadQuorum,
+    stand_ins: StandIns,
+    missing: Vec<(NodeId, CallError)>,
+    /// The coordinator's own copy, of which the others were told the digest.
+    own: Option<Record>,
+    is_decided: bool,
+}
+
+impl Reading {
+    fn new(target: &Target) -> Reading {
+        Reading {
+            quorum: ReadQuorum::new(target.primaries.iter().cloned(), target.r),
+            stand_ins: StandIns::new(target),
+            missing: Vec::new(),
+            own: None,
+            is_decided: false,
+        }
+    }
+
+    fn failed(&mut self, node: &NodeId, error: CallError) {
+        self.missing.push((node.clone(), error));
+    }
+
+    /// Primaries that replied with less than the join.
+    fn behind(&self) -> Vec<NodeId> {
+        // Of a primary in whose stead another replied it is not known what it holds.
+        let behind = self.quorum.behind().into_iter();
+        behind.filter(|node| !self.stand_ins.covers(node)).collect()
+    }
+}
+
+impl Request {
+    /// Begins the read phase: with the own copy, so that the others need not send what is the same.
+    pub(super) fn ask_copies(&mut self) {
+        self.reading = Some(Reading::new(&self.target));
+        if self.is_primary() {
+            let id = CallId { to: self.target.me.clone(), purpose: Purpose::Read };
+            self.call(id, Call::Read { known: None });
+        } else {
+            self.ask_others(None);
+        }
+    }
+
+    pub(super) fn hear_copy(&mut self, from: &NodeId, heard: Result<Reply, CallError>) {
+        let is_own = *from == self.target.me;
+        let reading = self.reading.as_mut().expect("a read phase asked for it");
+        match heard {
+            Ok(Reply::Copy(record)) => {
+                if is_own {
+                    reading.own.clone_from(&record);
+                }
+                reading.quorum.add(from, record);
+            }
+            Ok(Reply::Same) => {
+                let record = reading.own.clone();
+                reading.quorum.add(from, record);
+            }
+            Ok(_) => self.reader_failed(from, CallError::Confused),
+            Err(error) => self.reader_failed(from, error),
+        }
+        if is_own {
+            let own = self.reading.as_ref().and_then(|reading| reading.own.as_ref());
+            self.ask_others(own.map(Record::digest));
+        }
+        self.decide_reading();
+    }
+
+    /// What `holder` keeps in the stead of `owner`.
+    pub(super) fn hear_held(
+        &mut self,
+        owner: &NodeId,
+        holder: &NodeId,
+        heard: Result<Reply, CallError>,
+    ) {
+        let reading = self.reading.as_mut().expect("a read phase asked for it");
+        match heard {
+            Ok(Reply::Copy(record)) => {
+                reading.quorum.add(owner, record);
+            }
+            heard => {
+                let error = heard.map_or_else(|error| error, |_| CallError::Confused);
+                reading.failed(holder, error);
+                let step = reading.stand_ins.stand_in_failed(owner);
+                self.cover_reader(owner, step);
+            }
+        }
+        self.decide_reading();
+    }
+
+    /// Brings the join to whoever replied with less, but for those that a write-back told.
+    pub(super) fn repair(&mut self) {
+        let Some(reading) = &self.reading else { return };
+        let Some(joined) = reading.quorum.joined().cloned() else { return };
+        let mended = |node: &NodeId| self.storing.as_ref().is_some_and(|it| it.was_sent_to(node));
+        let behind: Vec<NodeId> =
+            reading.behind().into_iter().filter(|node| !mended(node)).collect();
+        for to in behind {
+            let id = CallId { to, purpose: Purpose::Repair };
+            self.call(id, Call::Store(joined.clone()));
+        }
+    }
+
+    /// Readers who have not replied and have no stand-in.
+    pub(super) fn silent_readers(&self) -> Vec<NodeId> {
+        let reading = self.reading.as_ref().filter(|reading| !reading.is_decided);
+        reading.map(|reading| reading.quorum.tally().silent()).unwrap_or_default()
+    }
+
+    pub(super) fn stand_in_for_reader(&mut self, owner: &NodeId) {
+        if let Some(reading) = &mut self.reading {
+            let step = reading.stand_ins.cover(owner);
+            self.cover_reader(owner, step);
+        }
+    }
+
+    fn ask_others(&mut self, known: Option<u64>) {
+        let others: Vec<NodeId> = self.others().cloned().collect();
+        for to in &others {
+            let id = CallId { to: to.clone(), purpose: Purpose::Read };
+            self.call(id, Call::Read { known });
+        }
+        for owner in self.believed_down(&others) {
+            self.stand_in_for_reader(&owner);
+        }
+        self.wake_if_stand_ins();
+    }
+
+    fn reader_failed(&mut self, node: &NodeId, error: CallError) {
+        let reading = self.reading.as_mut().expect("a read phase asked it");
+        reading.failed(node, error);
+        let step = reading.stand_ins.primary_failed(node);
+        self.cover_reader(node, step);
+    }
+
+    fn cover_reader(&mut self, owner: &NodeId, step: Step) {
+        match step {
+            Step::Ask(to) => {
+                self.count(Event::StoodIn);
+                let id = CallId { to, purpose: Purpose::ReadFor(owner.clone()) };
+                self.call(id, Call::ReadHeld { owner: owner.clone() });
+            }
+            Step::Wait => {}
+            Step::Refuse => {
+                let reading = self.reading.as_mut().expect("a read phase asked it");
+                reading.quorum.refuse(owner);
+            }
+        }
+    }
+
+    fn decide_reading(&mut self) {
+        let reading = self.reading.as_mut().expect("a read phase is under way");
+        if reading.is_decided {
+            return;
+        }
+        match reading.quorum.progress() {
+            Progress::Pending => {}
+            Progress::Met => {
+                reading.is_decided = true;
+                self.read_is_met();
+            }
+            // Nothing was written yet, whatever the request is.
+            Progress::Unreachable => {
+                reading.is_decided = true;
+                let shortfall = Shortfall::new(&reading.quorum, &reading.missing);
+                self.answer(Err(Failure::Unavailable(shortfall)));
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Requests played call by call.
