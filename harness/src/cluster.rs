@@ -218,6 +218,7 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
         members: members.to_vec(),
         keyspaces: spec.keyspaces.clone(),
         default: store::Keyspace::default(),
+        metrics: None,
         limits: store::Limits {
             deadline_ms: spec.timeout.as_millis() as u64,
             ..store::Limits::default()

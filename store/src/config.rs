@@ -10,6 +10,7 @@
 //! keyspaces:
 //!   accounts: { policy: register, n: 3, r: 2, w: 2 }
 //! default: { policy: lww, n: 1, r: 1, w: 1 }
+//! metrics: 10.0.0.1:9100  # optional: GET /metrics answers a Prometheus there
 //! limits: { deadline-ms: 1000, pair-bytes: 10240, hint-bytes: 67108864 }
 //! ```
 
@@ -40,6 +41,9 @@ pub struct Config {
     /// The keyspace of every other key.
     #[serde(default)]
     pub default: Keyspace,
+    /// Where a Prometheus collects metrics; absent: nowhere, and `INFO` must do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
     /// How long and how large a request may be.
     #[serde(default)]
     pub limits: Limits,

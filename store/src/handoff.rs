@@ -4,7 +4,7 @@
 //! engine makes batches durable in order, so a hint is never removed before it was put. After a
 //! restart the queue is filled again from the disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,12 @@ impl Hints {
     /// How many are kept.
     pub fn pending(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    /// How many are kept, by owner, and the bytes of all.
+    pub fn kept(&self) -> (BTreeMap<NodeId, usize>, usize) {
+        let kept = self.lock();
+        (kept.queue.count_by_owner(), kept.queue.bytes())
     }
 
     /// Nodes for whom hints are kept, ascending.

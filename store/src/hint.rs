@@ -143,6 +143,11 @@ impl HintQueue {
         self.owners.keys()
     }
 
+    /// How many hints are kept, by owner; owners without one are left out.
+    pub fn count_by_owner(&self) -> BTreeMap<NodeId, usize> {
+        self.owners.iter().map(|(owner, queue)| (owner.clone(), queue.len())).collect()
+    }
+
     /// How many hints are kept.
     pub fn len(&self) -> usize {
         self.owners.values().map(|line| line.kept.len()).sum()

@@ -42,6 +42,7 @@ pub mod layout;
 pub mod lsm;
 pub mod membership;
 pub mod merkle;
+pub mod metrics;
 pub mod node;
 pub mod peer;
 pub mod placement;

@@ -1,16 +1,17 @@
 //! One node: started from its configuration, served until told to stop, closed cleanly.
 //!
 //! ```text
-//! start      check -> bind both doors -> open engine -> incarnation -> plant trees -> loops
+//! start      check -> bind all doors -> open engine -> incarnation -> plant trees -> loops
 //! run_until  serve clients … shutdown -> drain clients -> late work -> loops -> close engine
 //! ```
 //!
-//! Both doors are bound before anything is opened or made, so that an address in use is said first and
+//! All doors (for clients, for nodes, for metrics if asked for) are bound before anything is opened or made, so that an address in use is said first and
 //! leaves nothing behind. Whatever a client was told before the end is on disk; what is not yet
 //! replicated is hinted or found by anti-entropy later.
 
 mod asks;
 mod check;
+mod figures;
 mod front;
 mod incarnation;
 mod info;
@@ -37,6 +38,7 @@ use crate::engine::{Engine, EngineError};
 use crate::gossip::View;
 use crate::handoff::Hints;
 use crate::lsm::{Lsm, Options};
+use crate::metrics::{self, Requests};
 use crate::peer::{Peers, Timing, listen};
 use crate::placement::Placement;
 use crate::replica::{Replica, ReplicaError};
@@ -61,7 +63,7 @@ pub enum StartError {
     /// An address of this node cannot be listened at.
     #[error("failed to listen for {who} at {address}: {source}")]
     Bind {
-        /// `clients` or `nodes`.
+        /// `clients`, `nodes`, or `metrics` as the setting is called.
         who: &'static str,
         /// Where.
         address: SocketAddr,
@@ -105,6 +107,10 @@ impl Node {
         let me = me.expect("the check found this node among the members");
         let clients = bind("clients", me.client).await?;
         let nodes = bind("nodes", me.peer).await?;
+        let collectors = match config.metrics {
+            Some(address) => Some(bind("`metrics`", address).await?),
+            None => None,
+        };
         let mut random = ChaCha8Rng::try_from_rng(&mut SysRng)
             .map_err(|error| StartError::Random(error.to_string()))?;
         let opened = open(&config, clock, &mut random).await;
@@ -116,12 +122,18 @@ impl Node {
         let stop = CancellationToken::new();
         let mut loops = JoinSet::new();
         begin(&mut loops, &config.cluster, &coordinator, nodes, &mut random, &stop);
-        let front = front::Front {
-            coordinator: coordinator.clone(),
-            info: info::Info::new(&config, coordinator.clone(), engine.clone()),
-        };
-        tracing::info!(node = config.node, clients = %at, nodes = %nodes_at, "serving");
-        let front = Arc::new(front);
+        let requests = Arc::new(Requests::new(config.keyspaces.keys()));
+        let figures =
+            figures::Figures::new(&config, coordinator.clone(), engine.clone(), requests.clone());
+        let figures = Arc::new(figures);
+        let metrics_at = collectors.as_ref().and_then(|it| it.local_addr().ok());
+        if let Some(collectors) = collectors {
+            loops.spawn(tell(collectors, figures.clone(), stop.clone()));
+        }
+        let info = info::Info::new(&config, figures);
+        let front = Arc::new(front::Front { coordinator: coordinator.clone(), info, requests });
+        let metrics = metrics_at.map(tracing::field::display);
+        tracing::info!(node = config.node, clients = %at, nodes = %nodes_at, metrics, "serving");
         Ok(Node { name: config.node, coordinator, front, engine, clients, loops, stop })
     }
 
@@ -143,6 +155,12 @@ impl Node {
         tracing::info!(node = name, "closed");
         closed.unwrap_or_else(|_| Err(EngineError::Closed("closing it panicked".to_owned())))
     }
+}
+
+/// Tells collectors what this node can be measured by.
+async fn tell(listener: TcpListener, figures: Arc<figures::Figures>, stop: CancellationToken) {
+    let text = move || metrics::text(figures.metrics(&figures.members()));
+    metrics::serve(listener, text, metrics::Bounds::default(), stop).await;
 }
 
 async fn bind(who: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -31,6 +31,11 @@ use connection::Connection;
 pub trait Service: Send + Sync + 'static {
     /// Carries out `command`. It is never cancelled by a client that goes away.
     fn execute(&self, command: Command) -> impl Future<Output = Reply> + Send;
+
+    /// Hears of a request that was no command, in the words its client is told.
+    fn refused(&self, error: &str) {
+        let _ = error;
+    }
 }
 
 /// How much clients may ask of a node at once.

@@ -1,6 +1,11 @@
-//! What a node counts of its own work, for `INFO`.
+//! What a node counts of its own work: each count declared once, with the words that explain it.
+//!
+//! A line below makes the field that code adds to, the metric a Prometheus reads, and the field of
+//! `INFO`; the comment over it is the help text of the metric. So none can be counted and not shown.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::metrics::{Metric, Section};
 
 /// One count that only grows.
 #[derive(Debug, Default)]
@@ -9,6 +14,7 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// One more.
     pub fn add(&self) {
+        // Relaxed: the count is exact, and orders nothing else.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -18,53 +24,52 @@ impl Counter {
     }
 }
 
-/// What a node counts of its own work.
-#[derive(Debug, Default)]
-pub struct Stats {
-    /// Commands of clients.
-    pub commands: Counter,
-    /// Keys read with a quorum.
-    pub reads: Counter,
-    /// Keys written with a quorum.
-    pub writes: Counter,
-    /// Sibling updates handed to a primary.
-    pub forwards: Counter,
-    /// Replicas mended because a read found them behind.
-    pub read_repairs: Counter,
-    /// Register reads that wrote the value back before they replied.
-    pub write_backs: Counter,
-    /// Calls to a stand-in for a primary that was not reached.
-    pub stand_ins: Counter,
-    /// Quorums not reached.
-    pub quorum_failures: Counter,
-    /// Hints taken for nodes that did not acknowledge.
-    pub hints_taken: Counter,
-    /// Hints acknowledged by their owner.
-    pub hints_replayed: Counter,
-    /// Hints not taken, for lack of room.
-    pub hints_dropped: Counter,
-    /// Exchanges of Merkle trees finished.
-    pub exchanges: Counter,
-    /// Records that an exchange brought to either side.
-    pub exchanged_records: Counter,
+macro_rules! counts {
+    ($($(#[doc = $help:literal])+ $field:ident: $metric:literal, $section:ident $info:literal;)*) => {
+        /// What a node counts of its own work.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[doc = $help])+ pub $field: Counter,)*
+        }
+
+        impl Stats {
+            /// Every count, in the order in which `INFO` shows them.
+            pub fn metrics(&self) -> Vec<Metric> {
+                vec![$(
+                    Metric::counter($metric, concat!($($help),+).trim_ascii_start())
+                        .reads(self.$field.get())
+                        .shown(Section::$section, $info),
+                )*]
+            }
+        }
+    };
 }
 
-impl Stats {
-    /// Every count but that of dropped hints, by name, in the order in which `INFO` shows them.
-    pub fn all(&self) -> [(&'static str, u64); 12] {
-        [
-            ("total_commands_processed", self.commands.get()),
-            ("quorum_reads", self.reads.get()),
-            ("quorum_writes", self.writes.get()),
-            ("forwards", self.forwards.get()),
-            ("read_repairs", self.read_repairs.get()),
-            ("write_backs", self.write_backs.get()),
-            ("stand_ins", self.stand_ins.get()),
-            ("quorum_failures", self.quorum_failures.get()),
-            ("hints_taken", self.hints_taken.get()),
-            ("hints_replayed", self.hints_replayed.get()),
-            ("exchanges", self.exchanges.get()),
-            ("exchanged_records", self.exchanged_records.get()),
-        ]
-    }
+counts! {
+    /// Commands of clients that reached the node; those of a connection alone, as PING, do not.
+    commands: "schism_commands", Stats "total_commands_processed";
+    /// Keys read with a quorum: an MGET of three is three.
+    reads: "schism_quorum_reads", Stats "quorum_reads";
+    /// Keys written with a quorum, deletes included.
+    writes: "schism_quorum_writes", Stats "quorum_writes";
+    /// Sibling updates handed to a primary, for this node is none of the key.
+    forwards: "schism_forwards", Stats "forwards";
+    /// Replicas mended because a read found them behind.
+    read_repairs: "schism_read_repairs", Stats "read_repairs";
+    /// Register reads that wrote the value back before they replied, lest a later read miss it.
+    write_backs: "schism_write_backs", Stats "write_backs";
+    /// Calls to a stand-in, in the stead of a primary that was down, silent or refused.
+    stand_ins: "schism_stand_ins", Stats "stand_ins";
+    /// Reads and writes that ended without their quorum.
+    quorum_failures: "schism_quorum_failures", Stats "quorum_failures";
+    /// Hints taken for nodes that did not acknowledge a write.
+    hints_taken: "schism_hints_taken", Stats "hints_taken";
+    /// Hints their owner has acknowledged since.
+    hints_replayed: "schism_hints_replayed", Stats "hints_replayed";
+    /// Hints not taken, for lack of room: only anti-entropy brings these writes to their owner.
+    hints_dropped: "schism_hints_dropped", Replication "hints_dropped";
+    /// Exchanges of Merkle trees with another node that were finished.
+    exchanges: "schism_merkle_exchanges", Stats "exchanges";
+    /// Records that an exchange brought to either side: what hints and repairs had missed.
+    exchanged_records: "schism_merkle_exchanged_records", Stats "exchanged_records";
 }

@@ -29,6 +29,9 @@ pub(crate) struct NodeArguments {
     /// When a single node's write counts as durable: `always`, or an interval such as 100ms
     #[arg(long, value_name = "SYNC", default_value = "always", conflicts_with = "config")]
     sync: store::Sync,
+    /// Where a single node answers a Prometheus: `GET /metrics`; without it, nowhere
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -81,6 +84,7 @@ fn single(arguments: &NodeArguments) -> store::Config {
         members: vec![member],
         keyspaces: BTreeMap::new(),
         default: store::Keyspace::default(),
+        metrics: arguments.metrics,
         limits: store::Limits::default(),
     }
 }

@@ -59,6 +59,12 @@ fn members(config: &Config, complaints: &mut Vec<String>) {
             }
         }
     }
+    if let Some(address) = config.metrics
+        && address.port() != 0
+        && addresses.contains(&address)
+    {
+        complaints.push(format!("address {address} is a member's, and cannot be `metrics` too"));
+    }
     if !names.contains(config.node.as_str()) {
         let names: Vec<&str> = names.into_iter().collect();
         complaints.push(format!(
@@ -138,6 +144,16 @@ mod tests {
             member.peer.set_port(0);
         }
         assert_eq!(check(&config), Ok(()));
+    }
+
+    #[test]
+    fn metrics_have_an_address_of_their_own() {
+        let at = |address: &str| Some(address.parse().unwrap());
+        let said = complaint(|config| config.metrics = at("127.0.0.1:2"));
+        assert!(said.contains("127.0.0.1:2 is a member's, and cannot be `metrics` too"), "{said}");
+        for free in ["127.0.0.1:5", "127.0.0.1:0"] {
+            assert_eq!(check(&Config { metrics: at(free), ..config() }), Ok(()));
+        }
     }
 
     #[test]

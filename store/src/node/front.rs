@@ -5,6 +5,7 @@
 //! `UNCERTAIN`, whatever became of the others.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -12,6 +13,7 @@ use futures_util::{StreamExt, stream};
 use super::info::Info;
 use crate::command::{Command, Level};
 use crate::coordinator::{Change, Coordinator};
+use crate::metrics::{Histogram, Request, Requests};
 use crate::request::Failure;
 use crate::resp::Reply;
 use crate::server::Service;
@@ -24,12 +26,21 @@ const WINDOW: usize = 64;
 pub(super) struct Front {
     pub(super) coordinator: Arc<Coordinator>,
     pub(super) info: Info,
+    pub(super) requests: Arc<Requests>,
 }
 
 impl Service for Front {
     async fn execute(&self, command: Command) -> Reply {
         self.coordinator.stats.commands.add();
-        self.answer(command).await.unwrap_or_else(|failure| Reply::Error(failure.to_string()))
+        self.answer(command).await.unwrap_or_else(|failure| {
+            let error = failure.to_string();
+            self.requests.count_error(&error);
+            Reply::Error(error)
+        })
+    }
+
+    fn refused(&self, error: &str) {
+        self.requests.count_error(error);
     }
 }
 
@@ -49,7 +60,7 @@ impl Front {
             Command::KvPut { key, value, context, r, w } => {
                 let context = context.unwrap_or_default();
                 let change = Change { value, context, r, w };
-                let context = self.coordinator.write(key.clone(), change).await?;
+                let context = self.write(key.clone(), change).await?;
                 text(context.to_text(&key))
             }
             Command::KvReplica { key } => {
@@ -81,9 +92,9 @@ impl Front {
     async fn read_all(&self, mut keys: Vec<Bytes>) -> Result<Vec<Option<Record>>, Failure> {
         if keys.len() == 1 {
             let key = keys.pop().expect("there is one");
-            return Ok(vec![self.coordinator.read(key, None).await?]);
+            return Ok(vec![self.read(key, None).await?]);
         }
-        let reads = stream::iter(keys).map(|key| self.coordinator.read(key, None));
+        let reads = stream::iter(keys).map(|key| self.read(key, None));
         let results: Vec<_> = reads.buffered(WINDOW).collect().await;
         results.into_iter().collect()
     }
@@ -102,21 +113,36 @@ impl Front {
     }
 
     async fn put(&self, key: Bytes, value: Bytes) -> Result<Context, Failure> {
-        self.coordinator.write(key, Change { value: Some(value), ..Change::default() }).await
+        self.write(key, Change { value: Some(value), ..Change::default() }).await
     }
 
     async fn delete(&self, keys: Vec<Bytes>) -> Result<Reply, Failure> {
         // A key named twice is deleted once, and counted once.
         let keys: std::collections::BTreeSet<Bytes> = keys.into_iter().collect();
-        let calls = stream::iter(keys).map(|key| self.coordinator.delete(key));
+        let calls = stream::iter(keys).map(|key| self.delete_one(key));
         let deleted = all_or_uncertain(calls.buffered(WINDOW).collect().await)?;
         Ok(integer(deleted.into_iter().filter(|&deleted| deleted).count()))
     }
 
     async fn kv_get(&self, key: Bytes, r: Option<Level>) -> Result<Reply, Failure> {
-        let record = self.coordinator.read(key.clone(), r).await?;
+        let record = self.read(key.clone(), r).await?;
         let context = record.as_ref().map(Record::context).unwrap_or_default();
         Ok(Reply::Array(vec![text(context.to_text(&key)), values(record.as_ref())]))
+    }
+
+    async fn read(&self, key: Bytes, r: Option<Level>) -> Result<Option<Record>, Failure> {
+        let latency = self.requests.latency(Request::Read, &key);
+        timed(latency, self.coordinator.read(key, r)).await
+    }
+
+    async fn write(&self, key: Bytes, change: Change) -> Result<Context, Failure> {
+        let latency = self.requests.latency(Request::Write, &key);
+        timed(latency, self.coordinator.write(key, change)).await
+    }
+
+    async fn delete_one(&self, key: Bytes) -> Result<bool, Failure> {
+        let latency = self.requests.latency(Request::Delete, &key);
+        timed(latency, self.coordinator.delete(key)).await
     }
 
     fn roots(&self) -> Reply {
@@ -127,6 +153,13 @@ impl Front {
         });
         Reply::Array(roots.collect())
     }
+}
+
+async fn timed<T>(latency: &Histogram, request: impl Future<Output = T>) -> T {
+    let start = Instant::now();
+    let done = request.await;
+    latency.record(start.elapsed());
+    done
 }
 
 /// All of them, or the first failure; an indefinite one if anything else was done.

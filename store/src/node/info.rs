@@ -1,13 +1,15 @@
 //! What a node says of itself: `INFO` in sections as Redis has them, and `CONFIG GET`.
+//!
+//! Words (names, lists of nodes) are said here; every number is that of a [metric](crate::metrics).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::figures::Figures;
 use crate::config::{Config, Sync};
-use crate::coordinator::Coordinator;
-use crate::lsm::Lsm;
 use crate::membership::Health;
+use crate::metrics::{Metric, Section};
+use crate::ring::NodeId;
 use crate::server;
 
 /// What a node says of itself.
@@ -16,16 +18,15 @@ pub(super) struct Info {
     cluster: String,
     sync: Sync,
     settings: Vec<(&'static str, String)>,
-    start: Instant,
-    coordinator: Arc<Coordinator>,
-    engine: Arc<Lsm>,
+    figures: Arc<Figures>,
 }
 
 /// Names and values, one a line.
 type Fields = Vec<(&'static str, String)>;
 
 impl Info {
-    pub(super) fn new(config: &Config, coordinator: Arc<Coordinator>, engine: Arc<Lsm>) -> Info {
+    pub(super) fn new(config: &Config, figures: Arc<Figures>) -> Info {
+        let metrics = config.metrics.map_or_else(String::new, |address| address.to_string());
         let settings = vec![
             ("appendfsync", appendfsync(config.sync).into()),
             ("appendonly", "yes".to_owned()),
@@ -35,6 +36,7 @@ impl Info {
             ("dir", config.data.display().to_string()),
             ("maxclients", server::Limits::with_room().connections.to_string()),
             ("maxmemory", "0".to_owned()),
+            ("metrics", metrics),
             ("pair-bytes", config.limits.pair_bytes.to_string()),
             ("save", String::new()),
         ];
@@ -43,9 +45,7 @@ impl Info {
             cluster: config.cluster.clone(),
             sync: config.sync,
             settings,
-            start: Instant::now(),
-            coordinator,
-            engine,
+            figures,
         }
     }
 
@@ -53,14 +53,20 @@ impl Info {
     pub(super) fn text(&self, section: Option<&str>) -> String {
         let wanted = section.unwrap_or("all").to_ascii_lowercase();
         let all = matches!(wanted.as_str(), "all" | "default" | "everything");
+        let members = self.figures.members();
+        let metrics = self.figures.metrics(&members);
         let mut text = String::new();
-        for (title, fields) in self.sections() {
-            if all || title.eq_ignore_ascii_case(&wanted) {
-                let gap = if text.is_empty() { "" } else { "\r\n" };
-                write!(text, "{gap}# {title}\r\n").expect("a string takes all");
-                for (name, value) in fields {
-                    write!(text, "{name}:{value}\r\n").expect("a string takes all");
-                }
+        for section in Section::ALL {
+            let title = section.to_string();
+            if !all && !title.eq_ignore_ascii_case(&wanted) {
+                continue;
+            }
+            let gap = if text.is_empty() { "" } else { "\r\n" };
+            write!(text, "{gap}# {title}\r\n").expect("a string takes all");
+            let words = self.words(section, &members);
+            let words = words.iter().map(|(name, value)| (*name, value.as_str()));
+            for (name, value) in words.chain(numbers(section, &metrics)) {
+                write!(text, "{name}:{value}\r\n").expect("a string takes all");
             }
         }
         text
@@ -75,82 +81,40 @@ impl Info {
         asked.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
-    fn sections(&self) -> [(&'static str, Fields); 6] {
-        [
-            ("Server", self.server()),
-            ("Clients", vec![("maxclients", server::Limits::with_room().connections.to_string())]),
-            ("Persistence", self.persistence()),
-            ("Stats", self.stats()),
-            ("Replication", self.replication()),
-            ("Keyspace", self.keyspace()),
-        ]
+    /// The words of `section`, which stand before its numbers.
+    fn words(&self, section: Section, members: &[(NodeId, Health)]) -> Fields {
+        match section {
+            Section::Server => vec![
+                ("schism_version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("node", self.node.clone()),
+                ("cluster", self.cluster.clone()),
+                ("sync", self.sync.to_string()),
+                ("process_id", std::process::id().to_string()),
+            ],
+            Section::Clients => {
+                vec![("maxclients", server::Limits::with_room().connections.to_string())]
+            }
+            Section::Replication => vec![
+                ("role", "master".to_owned()),
+                ("nodes_down_list", those(members, Health::Down)),
+                ("nodes_suspected_list", those(members, Health::Suspected)),
+            ],
+            _ => Vec::new(),
+        }
     }
+}
 
-    fn server(&self) -> Fields {
-        vec![
-            ("schism_version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("node", self.node.clone()),
-            ("cluster", self.cluster.clone()),
-            ("sync", self.sync.to_string()),
-            ("process_id", std::process::id().to_string()),
-            ("uptime_in_seconds", self.start.elapsed().as_secs().to_string()),
-        ]
-    }
+/// The names of members in this health.
+fn those(members: &[(NodeId, Health)], health: Health) -> String {
+    let those = members.iter().filter(|(_, it)| *it == health).map(|(node, _)| node.as_str());
+    those.collect::<Vec<_>>().join(",")
+}
 
-    fn persistence(&self) -> Fields {
-        let engine = self.engine.statistics();
-        vec![
-            ("engine_writes", engine.writes.to_string()),
-            ("engine_groups", engine.groups.to_string()),
-            ("engine_syncs", engine.syncs.to_string()),
-            ("engine_flushes", engine.flushes.to_string()),
-            ("engine_merges", engine.merges.to_string()),
-            ("engine_moves", engine.moves.to_string()),
-            ("engine_stalls", engine.stalls.to_string()),
-            ("engine_stalled_ms", engine.stalled.as_millis().to_string()),
-            ("engine_memtable_bytes", engine.memtable_bytes.to_string()),
-            ("engine_table_bytes", engine.table_bytes.iter().sum::<u64>().to_string()),
-            ("engine_damaged_blocks", engine.damaged_blocks.to_string()),
-            ("engine_write_amplification", format!("{:.2}", engine.write_amplification())),
-            ("engine_space_amplification", format!("{:.2}", engine.space_amplification())),
-            ("engine_read_amplification", engine.read_amplification().to_string()),
-        ]
-    }
-
-    fn stats(&self) -> Fields {
-        let counts = self.coordinator.stats.all().into_iter();
-        counts.map(|(name, count)| (name, count.to_string())).collect()
-    }
-
-    fn replication(&self) -> Fields {
-        let Coordinator { view, peers, hints, stats, late, .. } = &*self.coordinator;
-        let members = view.members();
-        let with = |health: Health| {
-            let those =
-                members.iter().filter(|(_, it)| *it == health).map(|(node, _)| node.as_str());
-            those.collect::<Vec<_>>()
-        };
-        let (down, suspected) = (with(Health::Down), with(Health::Suspected));
-        let connected = peers.nodes().filter(|node| peers.is_connected(node)).count();
-        vec![
-            ("role", "master".to_owned()),
-            ("nodes", members.len().to_string()),
-            ("nodes_connected", connected.to_string()),
-            ("nodes_up", (members.len() - down.len()).to_string()),
-            ("nodes_down", down.len().to_string()),
-            ("nodes_down_list", down.join(",")),
-            ("nodes_suspected_list", suspected.join(",")),
-            ("hints_pending", hints.pending().to_string()),
-            // Answers not yet heard, of which each may still become a hint or a repair.
-            ("late_tasks", late.len().to_string()),
-            ("hints_dropped", stats.hints_dropped.get().to_string()),
-        ]
-    }
-
-    fn keyspace(&self) -> Fields {
-        let keys = self.coordinator.replica.live_keys();
-        vec![("db0", format!("keys={keys},expires=0,avg_ttl=0"))]
-    }
+/// The fields of `section` among those of `metrics`, in their order.
+fn numbers(section: Section, metrics: &[Metric]) -> impl Iterator<Item = (&str, &str)> {
+    let fields = metrics.iter().flat_map(|metric| &metric.fields);
+    let fields = fields.filter(move |field| field.section == section);
+    fields.map(|field| (field.name.as_str(), field.text.as_str()))
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for any one byte. Goes

@@ -89,7 +89,9 @@ impl Connection {
                 Ok(Some(request)) => self.answer(service, &request).await,
                 Err(ProtocolError::Io(error)) => return Err(error),
                 Err(error) => {
-                    self.reply(&Reply::Error(format!("ERR {error}")));
+                    let error = format!("ERR {error}");
+                    service.refused(&error);
+                    self.reply(&Reply::Error(error));
                     Next::Close
                 }
             };
@@ -106,7 +108,11 @@ impl Connection {
         let (reply, next) = match parse(request) {
             Ok(Parsed::Node(command)) => (service.execute(command).await, Next::Continue),
             Ok(Parsed::Connection(command)) => self.session.answer(command),
-            Err(refused) => (Reply::Error(refused.to_string()), Next::Continue),
+            Err(refused) => {
+                let error = refused.to_string();
+                service.refused(&error);
+                (Reply::Error(error), Next::Continue)
+            }
         };
         self.reply(&reply);
         next
