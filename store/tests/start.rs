@@ -30,6 +30,16 @@ async fn a_port_in_use_is_named_and_nothing_is_made() {
 }
 
 #[tokio::test]
+async fn a_port_in_use_for_metrics_is_named_with_its_setting() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let said = refusal(Config { metrics: Some(address), ..config(directory.path(), 0) }).await;
+    assert!(said.starts_with(&format!("failed to listen for `metrics` at {address}: ")), "{said}");
+    assert!(!directory.path().join("data").exists());
+}
+
+#[tokio::test]
 async fn a_data_directory_that_cannot_be_made_is_named() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("data"), "in the way").unwrap();
