@@ -202,6 +202,13 @@ fn a_port_in_use_is_named() {
     let (code, text) = refused(&["node", "--listen", &address], scratch.path());
     assert_eq!(code, Some(255), "{text}");
     assert!(text.contains(&address) && text.contains("in use"), "{text}");
+    let (code, text) = refused(
+        &["node", "--listen", &free_address(), "--metrics", &address, "--data", "none"],
+        scratch.path(),
+    );
+    assert_eq!(code, Some(255), "{text}");
+    assert!(text.contains(&format!("for `metrics` at {address}")), "{text}");
+    assert!(!scratch.path().join("none").exists(), "data were made for nothing");
 }
 
 #[test]

@@ -28,6 +28,11 @@
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
 //! | `NOTREPLICA` | definite: this node is no primary of the key |
+//!
+//! # What a node tells of its work
+//!
+//! `INFO`, and where the setting `metrics` says so `GET /metrics` for a Prometheus: the same numbers,
+//! declared once (see [`metrics`]).
 
 pub mod anti_entropy;
 pub mod clock;

@@ -120,7 +120,7 @@ impl Placement {
 }
 
 /// What stands before the first colon.
-pub(crate) fn keyspace_prefix(key: &[u8]) -> Option<&str> {
+fn keyspace_prefix(key: &[u8]) -> Option<&str> {
     let colon = key.iter().position(|&byte| byte == b':')?;
     std::str::from_utf8(&key[..colon]).ok()
 }

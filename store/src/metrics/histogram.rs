@@ -66,21 +66,33 @@ impl Spread {
 mod tests {
     use super::*;
 
-    fn bucket_of(took: Duration) -> f64 {
+    /// Place of the bucket, counted from the lowest.
+    fn bucket_of(took: Duration) -> usize {
         let histogram = Histogram::default();
         histogram.record(took);
         let spread = histogram.read();
         assert_eq!((spread.count(), spread.sum), (1, took));
-        spread.buckets.iter().find(|(_, count)| *count == 1).unwrap().0
+        spread.buckets.iter().position(|(_, count)| *count == 1).unwrap()
     }
 
     #[test]
     fn a_bound_belongs_to_the_bucket_it_closes() {
         let micros = Duration::from_micros;
         let found = [0, 50, 51, 100, 10_000_000, 10_000_001].map(|took| bucket_of(micros(took)));
-        assert_eq!(found, [50e-6, 50e-6, 100e-6, 100e-6, 10.0, f64::INFINITY]);
-        let just_over = bucket_of(Duration::from_nanos(50_001));
-        assert!((just_over - 100e-6).abs() < 1e-12, "{just_over}");
+        assert_eq!(found, [0, 0, 1, 1, 16, 17]);
+        assert_eq!(bucket_of(Duration::from_nanos(50_001)), 1);
+    }
+
+    #[test]
+    fn bounds_are_told_in_seconds() {
+        let bounds: Vec<String> = Histogram::default()
+            .read()
+            .buckets
+            .iter()
+            .map(|(bound, _)| bound.to_string())
+            .collect();
+        assert_eq!(bounds[..3], ["0.00005", "0.0001", "0.00025"]);
+        assert_eq!(bounds[15..], ["5", "10", "inf"]);
     }
 
     #[test]

@@ -23,7 +23,8 @@ use super::exposition::Exposition;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Site {
-    _directory: TempDir,
+    // Goes away with the site.
+    directory: TempDir,
     config: Config,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), EngineError>>,
@@ -57,7 +58,7 @@ keyspaces:
         let ended = tokio::spawn(node.run_until(async {
             stopped.await.ok();
         }));
-        Site { _directory: directory, config, stop, ended }
+        Site { directory, config, stop, ended }
     }
 
     /// The same node, ended and begun again.
@@ -65,7 +66,7 @@ keyspaces:
         self.stop.send(()).unwrap();
         let ended = tokio::time::timeout(PATIENCE, self.ended).await;
         ended.expect("it ends within 30 s").unwrap().unwrap();
-        Site::run(self._directory, self.config).await
+        Site::run(self.directory, self.config).await
     }
 
     pub(crate) fn collectors(&self) -> SocketAddr {
