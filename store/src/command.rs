@@ -84,6 +84,38 @@ pub enum Command {
     },
 }
 
+/// What a command touches, for who wants to carry out several at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// It reads these keys, and changes nothing.
+    Read(Vec<Bytes>),
+    /// It changes these keys.
+    Written(Vec<Bytes>),
+    /// It looks at the node as a whole.
+    All,
+}
+
+impl Command {
+    /// What it touches.
+    pub fn touched(&self) -> Touched {
+        match self {
+            Command::Get { keys, .. } | Command::Exists { keys } => Touched::Read(keys.clone()),
+            Command::KvGet { key, .. } | Command::KvReplica { key } => {
+                Touched::Read(vec![key.clone()])
+            }
+            Command::Set { pairs } => {
+                Touched::Written(pairs.iter().map(|(key, _)| key.clone()).collect())
+            }
+            Command::Delete { keys } => Touched::Written(keys.clone()),
+            Command::KvPut { key, .. } => Touched::Written(vec![key.clone()]),
+            Command::KvRoots
+            | Command::Info { .. }
+            | Command::DbSize
+            | Command::ConfigGet { .. } => Touched::All,
+        }
+    }
+}
+
 /// How many replicas a request waits for, as its client said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {

@@ -1,10 +1,11 @@
 //! The door of a node: connections in, commands to a [`Service`], replies out.
 //!
-//! One task a connection. Requests of one connection are carried out in the order in which they
-//! came, one after the other; replies to what arrived together leave together. When the node closes,
-//! each connection finishes the request it has in hand, answers it, and ends.
+//! One task a connection. Requests of one connection are carried out as if one after the other; those
+//! that cannot tell go together (see [`batch`]). Replies come in the order of the requests, and those
+//! to what arrived together leave together. When the node closes, each connection finishes the
+//! requests it has in hand, answers them, and ends.
 //!
-//! Shape: `accept -> permit -> (read -> decode* -> execute -> encode)* -> flush`.
+//! Shape: `accept -> permit -> (read -> (decode -> batch)* -> execute -> encode)* -> flush`.
 
 use std::future::Future;
 use std::io;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::command::Command;
 use crate::resp::{self, Protocol, Reply};
 
+mod batch;
 mod connection;
 mod room;
 mod session;

@@ -194,6 +194,28 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn who_waits_in_a_pipeline_keeps_no_other_key_waiting_and_all_of_its_own() {
+    let server = Running::start(Limits::default()).await;
+    let mut client = server.client().await;
+    let mut out = BytesMut::new();
+    for request in [&["SET", "slow", "1"][..], &["SET", "b", "2"], &["GET", "slow"]] {
+        encode_request(request, &mut out);
+    }
+    client.send(&out).await;
+    let both = async {
+        server.service.entered.acquire().await.unwrap().forget();
+        while !server.service.pairs.lock().unwrap().contains_key("b".as_bytes()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("the second does not wait for the first");
+    server.service.gate.add_permits(1);
+    for reply in [Reply::OK, Reply::OK, Reply::bulk("1")] {
+        assert_eq!(client.receive().await, Some(reply));
+    }
+}
+
+#[tokio::test]
 async fn a_broken_protocol_is_named_and_ends_the_connection() {
     let server = Running::start(Limits::default()).await;
     let mut client = server.client().await;

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::codec::Decoder;
 
 use super::Service;
+use super::batch::Batch;
 use super::session::{Next, Session};
 use crate::command::{Parsed, parse};
 use crate::resp::{Limits, ProtocolError, Reply, RequestDecoder};
@@ -83,12 +85,17 @@ impl Connection {
         service: &S,
         stopped: &watch::Receiver<bool>,
     ) -> io::Result<Next> {
+        let mut batch = Batch::default();
         loop {
             let next = match self.decoder.decode(&mut self.incoming) {
-                Ok(None) => return Ok(Next::Continue),
-                Ok(Some(request)) => self.answer(service, &request).await,
+                Ok(None) => {
+                    self.carry_out(service, &mut batch).await;
+                    return Ok(Next::Continue);
+                }
+                Ok(Some(request)) => self.answer(service, &mut batch, &request).await,
                 Err(ProtocolError::Io(error)) => return Err(error),
                 Err(error) => {
+                    self.carry_out(service, &mut batch).await;
                     let error = format!("ERR {error}");
                     service.refused(&error);
                     self.reply(&Reply::Error(error));
@@ -96,6 +103,7 @@ impl Connection {
                 }
             };
             if next == Next::Close || *stopped.borrow() {
+                self.carry_out(service, &mut batch).await;
                 return Ok(Next::Close);
             }
             if self.outgoing.len() >= FLUSH_BYTES {
@@ -104,9 +112,23 @@ impl Connection {
         }
     }
 
-    async fn answer<S: Service>(&mut self, service: &S, request: &[Bytes]) -> Next {
-        let (reply, next) = match parse(request) {
-            Ok(Parsed::Node(command)) => (service.execute(command).await, Next::Continue),
+    /// Answers a request, or lets it wait in `batch` for those that may be carried out with it.
+    async fn answer<S: Service>(
+        &mut self,
+        service: &S,
+        batch: &mut Batch,
+        request: &[Bytes],
+    ) -> Next {
+        let parsed = parse(request);
+        match &parsed {
+            Ok(Parsed::Node(command)) if batch.admits(command) => {}
+            _ => self.carry_out(service, batch).await,
+        }
+        let (reply, next) = match parsed {
+            Ok(Parsed::Node(command)) => {
+                batch.push(command);
+                return Next::Continue;
+            }
             Ok(Parsed::Connection(command)) => self.session.answer(command),
             Err(refused) => {
                 let error = refused.to_string();
@@ -116,6 +138,19 @@ impl Connection {
         };
         self.reply(&reply);
         next
+    }
+
+    /// Carries out what waits in `batch`, together, and replies in order.
+    async fn carry_out<S: Service>(&mut self, service: &S, batch: &mut Batch) {
+        let mut commands = batch.take();
+        if commands.len() > 1 {
+            for reply in join_all(commands.into_iter().map(|it| service.execute(it))).await {
+                self.reply(&reply);
+            }
+        } else if let Some(command) = commands.pop() {
+            let reply = service.execute(command).await;
+            self.reply(&reply);
+        }
     }
 
     fn reply(&mut self, reply: &Reply) {
