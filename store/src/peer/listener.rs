@@ -1,11 +1,15 @@
 //! What other nodes ask of us, on the connections they opened.
 //!
-//! Every ask is served by a task of its own, so that one waiting for the disk does not hold up the
-//! ping behind it; how many may be under way on a connection is bounded, and beyond that we stop
+//! An ask is begun where it is read, in the order in which they came: most reads are done there and
+//! then, and writes are in the engine's hands together before any of them waits for the disk. One that
+//! waits goes on in a task of its own, so that it does not hold up the ping behind it; how many may be under way on a connection is bounded, and beyond that we stop
 //! reading, which the other side feels as a full pipe. A connection over which nothing came for a
 //! while is closed: its dialler, which pings, has given it up long ago.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +17,7 @@ use futures_util::{SinkExt, Stream, StreamExt};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,6 +92,8 @@ async fn exchange<H: Handler>(
     let write = async {
         while let Some(frame) = answered.recv().await {
             sink.feed(frame).await?;
+            // Whoever else has an answer by now should share the system call.
+            yield_now().await;
             while let Ok(frame) = answered.try_recv() {
                 sink.feed(frame).await?;
             }
@@ -113,7 +119,7 @@ async fn read<H: Handler>(
         let Request { id, ask } = Request::decode(frame?.freeze())?;
         let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
         let (handler, from, answers) = (handler.clone(), from.clone(), answers.clone());
-        asks.spawn(async move {
+        let mut served = Box::pin(async move {
             let answer = match ask {
                 Some(Ask::Ping(_)) => Answer::Done(super::message::Done {}),
                 Some(ask) => handler.handle(&from, ask).await,
@@ -124,6 +130,14 @@ async fn read<H: Handler>(
                 answers.send(Response { id, answer: Some(answer) }.encode_to_vec().into()).await;
             drop(place);
         });
+        if !is_done(served.as_mut()).await {
+            asks.spawn(served);
+        }
     }
     Ok(())
+}
+
+/// Begins `work` here and now; whether that was all of it.
+async fn is_done(mut work: Pin<&mut (impl Future<Output = ()> + Send)>) -> bool {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
 }
