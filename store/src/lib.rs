@@ -25,6 +25,7 @@
 //! |---|---|
 //! | `ERR`, `NOPROTO` | definite: the request was refused before anything was done |
 //! | `TOOBIG` | definite: the pair is over the limit |
+//! | `OVERLOADED` | definite: the node has more requests under way than it takes; nothing was done |
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
 //! | `NOTREPLICA` | definite: this node is no primary of the key |

@@ -26,6 +26,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::{ChaCha8Rng, SysRng};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::anti_entropy::AntiEntropy;
 use crate::clock::{Clock, WallClock};
 use crate::config::Config;
-use crate::coordinator::{Coordinator, Nonces};
+use crate::coordinator::{Coordinator, Nonces, PLACES};
 use crate::engine::{Engine, EngineError};
 use crate::gossip::View;
 use crate::handoff::Hints;
@@ -196,6 +197,7 @@ async fn open(
         replica: Arc::new(replica),
         hints: Arc::new(hints),
         late: TaskTracker::new(),
+        places: Arc::new(Semaphore::new(PLACES)),
         placement,
         peers,
         stats,

@@ -9,7 +9,7 @@
 //! | trouble | read | write |
 //! |---|---|---|
 //! | nothing was sent (refused, unreachable, reset before the first byte) | fail | fail |
-//! | `ERR` `TOOBIG` `WRONGTYPE` `NOTREPLICA` `UNAVAILABLE` | fail | fail |
+//! | `ERR` `TOOBIG` `WRONGTYPE` `NOTREPLICA` `OVERLOADED` `UNAVAILABLE` | fail | fail |
 //! | `UNCERTAIN`, any other word | fail | info |
 //! | no reply in time, connection lost, bytes that are no reply | fail | info |
 //!
@@ -21,7 +21,8 @@ use checker::Function;
 use crate::client::Completion;
 
 /// The first words of error replies that promise that nothing was done, nor ever will be.
-const DEFINITE: [&str; 5] = ["ERR", "NOTREPLICA", "TOOBIG", "UNAVAILABLE", "WRONGTYPE"];
+const DEFINITE: [&str; 6] =
+    ["ERR", "NOTREPLICA", "OVERLOADED", "TOOBIG", "UNAVAILABLE", "WRONGTYPE"];
 
 /// What went wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +101,7 @@ mod tests {
             (refused("UNAVAILABLE 1 of 2 acknowledged"), true),
             (refused("ERR unknown command"), true),
             (refused("TOOBIG 11000 bytes"), true),
+            (refused("OVERLOADED 9 requests"), true),
             (refused("WRONGTYPE"), true),
             (refused("NOTREPLICA register:1"), true),
             (refused("UNCERTAIN 1 of 2 acknowledged"), false),

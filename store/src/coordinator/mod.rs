@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -57,7 +58,14 @@ pub struct Coordinator {
     pub limits: Limits,
     /// What goes on after the client has its reply: late answers, repairs, hints.
     pub late: TaskTracker,
+    /// Places for requests under way, until the last thing is done for them.
+    pub places: Arc<Semaphore>,
 }
+
+/// Requests under way at once; beyond that they are refused. A request whose replica is silent stays
+/// for its whole deadline, so that this is what a node coordinates in a second while one other is
+/// frozen; each takes some kilobytes.
+pub const PLACES: usize = 32 << 10;
 
 /// Gives every write of this node a nonce of its own.
 pub struct Nonces {
@@ -171,12 +179,18 @@ impl Coordinator {
         goal: Goal,
         deadline: Instant,
     ) -> Result<Outcome, Failure> {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return Err(Failure::Overloaded(PLACES));
+        };
         let (request, actions) = Request::begin(target, goal);
         let errand = Errand { coordinator: self.clone(), key, home, deadline };
         let mut errands = Errands::new(errand, request);
         let result = errands.until_answered(actions).await;
         if !errands.are_over() {
-            self.late.spawn(errands.finish());
+            self.late.spawn(async move {
+                errands.finish().await;
+                drop(place);
+            });
         }
         result.inspect_err(|_| self.stats.quorum_failures.add())
     }

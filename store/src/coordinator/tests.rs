@@ -58,6 +58,7 @@ fn coordinator(is_silent: bool) -> Arc<Coordinator> {
         nonces: Nonces::new(1),
         limits: config.limits,
         late: TaskTracker::new(),
+        places: Arc::new(Semaphore::new(1)),
         placement,
         stats,
     })
@@ -83,4 +84,15 @@ fn nonces_of_two_boots_are_never_alike() {
     let all: std::collections::BTreeSet<Nonce> =
         [one.next(), one.next(), two.next(), two.next()].into();
     assert_eq!(all.len(), 4);
+}
+
+#[tokio::test]
+async fn more_than_there_are_places_for_is_refused_at_once_and_definitely() {
+    let coordinator = coordinator(true);
+    let held = coordinator.places.clone().try_acquire_owned().expect("nothing is under way");
+    let change = Change { value: Some("v".into()), ..Change::default() };
+    let failure = coordinator.write("l:k".into(), change).await.expect_err("there is no place");
+    assert!(failure.is_definite() && failure.to_string().starts_with("OVERLOADED "), "{failure}");
+    drop(held);
+    assert_eq!(coordinator.read("l:k".into(), None).await.map(|_| ()), Ok(()));
 }

@@ -16,6 +16,8 @@ pub enum Failure {
     Refused(String),
     /// The pair has this many bytes, and may have so many.
     TooBig(usize, usize),
+    /// This node has so many requests under way that it takes no more.
+    Overloaded(usize),
     /// No quorum, and nothing was written anywhere.
     Unavailable(Shortfall),
     /// Something was sent, and too few acknowledged.
@@ -70,6 +72,9 @@ impl fmt::Display for Failure {
             Failure::TooBig(bytes, limit) => {
                 write!(f, "TOOBIG key and value are {bytes} bytes, the limit is {limit}")
             }
+            Failure::Overloaded(requests) => {
+                write!(f, "OVERLOADED this node has {requests} requests under way; nothing was done")
+            }
             Failure::Unavailable(shortfall) => write!(f, "UNAVAILABLE {shortfall}"),
             Failure::Uncertain(shortfall) => write!(f, "UNCERTAIN {shortfall}"),
             Failure::NotReplica(primaries) => {
@@ -117,6 +122,7 @@ mod tests {
         let failures = [
             Failure::Refused("no".into()),
             Failure::TooBig(2, 1),
+            Failure::Overloaded(9),
             Failure::Unavailable(shortfall()),
             Failure::Uncertain(shortfall()),
             Failure::Relayed("UNAVAILABLE x".into()),
