@@ -145,7 +145,7 @@ impl HintQueue {
 
     /// How many hints are kept, by owner; owners without one are left out.
     pub fn count_by_owner(&self) -> BTreeMap<NodeId, usize> {
-        self.owners.iter().map(|(owner, queue)| (owner.clone(), queue.len())).collect()
+        self.owners.iter().map(|(owner, line)| (owner.clone(), line.kept.len())).collect()
     }
 
     /// How many hints are kept.

@@ -199,7 +199,7 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str, judge: JudgeArguments) -> R
 fn configuration(plan: &Plan) -> BTreeMap<String, String> {
     let keyspaces = plan.suite.cluster.keyspaces.iter();
     keyspaces
-        .map(|(name, store::Keyspace { policy, n, r, w })| {
+        .map(|(name, store::Keyspace { policy, n, r, w, .. })| {
             (name.clone(), format!("{policy} N={n} R={r} W={w}"))
         })
         .collect()

@@ -12,6 +12,14 @@ pub struct Embedded {
 /// Every embedded suite; the first is the default.
 pub const EMBEDDED: &[Embedded] = &[
     Embedded { name: "smoke", text: include_str!("../../../ci/suites/smoke.yaml") },
+    Embedded {
+        name: "sloppy-handoff",
+        text: include_str!("../../../ci/suites/sloppy-handoff.yaml"),
+    },
+    Embedded {
+        name: "minority-majority",
+        text: include_str!("../../../ci/suites/minority-majority.yaml"),
+    },
     Embedded { name: "stale-reads", text: include_str!("../../../ci/suites/stale-reads.yaml") },
 ];
 
