@@ -70,6 +70,11 @@ pub enum Command {
     },
     /// `KV.ROOTS`.
     KvRoots,
+    /// `KV.REPAIR`.
+    KvRepair {
+        /// With which node only; `None` for all that hold some of the same keys.
+        node: Option<String>,
+    },
     /// `INFO`, of one section or all.
     Info {
         /// The section's name, as the client wrote it.
@@ -109,6 +114,7 @@ impl Command {
             Command::Delete { keys } => Touched::Written(keys.clone()),
             Command::KvPut { key, .. } => Touched::Written(vec![key.clone()]),
             Command::KvRoots
+            | Command::KvRepair { .. }
             | Command::Info { .. }
             | Command::DbSize
             | Command::ConfigGet { .. } => Touched::All,

@@ -15,6 +15,7 @@
 //! | `KV.DEL key [CONTEXT c] [R r] [W w]` | the new context |
 //! | `KV.REPLICA key` | `[version, [value…]]`: this node's own copy, ascending; `-NOTREPLICA` where it is no primary |
 //! | `KV.ROOTS` | `[[name, root]…]`: the Merkle root of every replica set this node belongs to (`keyspace/n1,n2,n3`) |
+//! | `KV.REPAIR [node]` | this node compares its copies with those of `node`, or of every other replica, and both take over what they lack: `{node: {differing, received, sent, sent_bytes, …}}` |
 //! | `PING ECHO HELLO SELECT INFO DBSIZE CONFIG COMMAND CLIENT QUIT` | as Redis does |
 //!
 //! `r` and `w` are a number from 1, or `ONE`, `QUORUM`, `ALL`.
@@ -29,6 +30,7 @@
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
 //! | `NOTREPLICA` | definite: this node is no primary of the key |
+//! | `UNREPAIRED` | a comparison was not finished, with whom and why; what was exchanged until then stays |
 //!
 //! # What a node tells of its work
 //!

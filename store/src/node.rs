@@ -1,7 +1,7 @@
 //! One node: started from its configuration, served until told to stop, closed cleanly.
 //!
 //! ```text
-//! start      check -> bind all doors -> open engine -> incarnation -> plant trees -> loops
+//! start      check -> bind all doors -> open engine -> claim -> incarnation -> plant trees -> loops
 //! run_until  serve clients … shutdown -> drain clients -> late work -> loops -> close engine
 //! ```
 //!
@@ -11,10 +11,12 @@
 
 mod asks;
 mod check;
+mod claim;
 mod figures;
 mod front;
 mod incarnation;
 mod info;
+mod repair;
 
 pub use check::{ConfigError, check};
 
@@ -122,7 +124,8 @@ impl Node {
         let nodes_at = nodes.local_addr().unwrap_or(me.peer);
         let stop = CancellationToken::new();
         let mut loops = JoinSet::new();
-        begin(&mut loops, &config.cluster, &coordinator, nodes, &mut random, &stop);
+        let anti_entropy = Arc::new(anti_entropy(&coordinator));
+        begin(&mut loops, &config.cluster, &coordinator, &anti_entropy, nodes, &mut random, &stop);
         let requests = Arc::new(Requests::new(config.keyspaces.keys()));
         let figures =
             figures::Figures::new(&config, coordinator.clone(), engine.clone(), requests.clone());
@@ -132,7 +135,9 @@ impl Node {
             loops.spawn(tell(collectors, figures.clone(), stop.clone()));
         }
         let info = info::Info::new(&config, figures);
-        let front = Arc::new(front::Front { coordinator: coordinator.clone(), info, requests });
+        let coordinates = coordinator.clone();
+        let front = front::Front { coordinator: coordinates, anti_entropy, info, requests };
+        let front = Arc::new(front);
         let metrics = metrics_at.map(tracing::field::display);
         tracing::info!(node = config.node, clients = %at, nodes = %nodes_at, metrics, "serving");
         Ok(Node { name: config.node, coordinator, front, engine, clients, loops, stop })
@@ -181,6 +186,7 @@ async fn open(
         (config.data.clone(), Options { sync: config.sync, ..Options::default() });
     let opened = tokio::task::spawn_blocking(move || Lsm::open(&path, options)).await;
     let engine = Arc::new(opened.map_err(|_| EngineError::Closed("opening it panicked".into()))??);
+    claim::claim(&*engine).await?;
     let life = incarnation::begin(&*engine, &*clock, config.sync, random).await?;
     let stats = Arc::new(Stats::default());
     let peers = Peers::dial(config, Timing::default()).expect("the check has seen every name");
@@ -206,27 +212,32 @@ async fn open(
     Ok((engine, Arc::new(coordinator)))
 }
 
-/// Begins all that goes on by itself: the door for nodes, gossip, handoff, anti-entropy.
-fn begin(
-    loops: &mut JoinSet<()>,
-    cluster: &str,
-    coordinator: &Arc<Coordinator>,
-    nodes: TcpListener,
-    random: &mut ChaCha8Rng,
-    stop: &CancellationToken,
-) {
-    let Coordinator { placement, replica, peers, view, hints, stats, .. } = &**coordinator;
-    let anti_entropy = Arc::new(AntiEntropy {
+fn anti_entropy(coordinator: &Coordinator) -> AntiEntropy {
+    let Coordinator { placement, replica, peers, view, stats, .. } = coordinator;
+    AntiEntropy {
         placement: placement.clone(),
         replica: replica.clone(),
         peers: peers.clone(),
         view: view.clone(),
         stats: stats.clone(),
-    });
+    }
+}
+
+/// Begins all that goes on by itself: the door for nodes, gossip, handoff, anti-entropy.
+fn begin(
+    loops: &mut JoinSet<()>,
+    cluster: &str,
+    coordinator: &Arc<Coordinator>,
+    anti_entropy: &Arc<AntiEntropy>,
+    nodes: TcpListener,
+    random: &mut ChaCha8Rng,
+    stop: &CancellationToken,
+) {
+    let Coordinator { peers, view, hints, .. } = &**coordinator;
     let asks = Arc::new(asks::Asks {
         cluster: cluster.to_owned(),
         coordinator: coordinator.clone(),
-        anti_entropy: anti_entropy.clone(),
+        exchanges: anti_entropy.answers(),
     });
     loops.spawn(listen(nodes, asks, stop.clone()));
     loops.spawn(gossip::run(
@@ -236,5 +247,5 @@ fn begin(
         stop.clone(),
     ));
     loops.spawn(handoff::run(hints.clone(), view.clone(), peers.clone(), stop.clone()));
-    loops.spawn(anti_entropy.run(ChaCha8Rng::from_rng(random), stop.clone()));
+    loops.spawn(anti_entropy.clone().run(ChaCha8Rng::from_rng(random), stop.clone()));
 }

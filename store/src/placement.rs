@@ -112,11 +112,6 @@ impl Placement {
         let replicas = &self.trees[id].replicas;
         (replicas.contains(&self.me) && replicas.contains(other)).then_some(id)
     }
-
-    /// Names of all keyspaces, the default's last.
-    pub fn keyspaces(&self) -> impl Iterator<Item = &str> {
-        self.keyspaces.keys().map(String::as_str).chain([DEFAULT_KEYSPACE])
-    }
 }
 
 /// What stands before the first colon.

@@ -14,9 +14,13 @@
 //! Invariants: a sibling dot is durable here before anybody else sees it, so it is never given twice;
 //! each of the [`Trees`] tells of exactly the records that are durable here.
 
+mod listing;
+mod plant;
+mod serving;
 mod trees;
+mod walk;
 
-use trees::Buckets;
+pub use listing::{Listed, Page};
 pub use trees::Trees;
 
 use std::collections::HashMap;
@@ -36,8 +40,6 @@ use crate::version::{Actor, Context, DecodeError, Record, Siblings};
 
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
 const STRIPES: usize = 1024;
-/// Records looked at in one go.
-const PAGE: usize = 512;
 
 /// Why a copy could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,6 +50,31 @@ pub enum ReplicaError {
     /// A record is not what was written, or came from a newer node.
     #[error("ERR a record cannot be read: {0}")]
     Damaged(#[from] DecodeError),
+    /// The same, where the key is known.
+    #[error("ERR the record of key `{key}` cannot be read: {why}")]
+    Unreadable {
+        /// Which key.
+        key: String,
+        /// What is wrong with its record.
+        why: DecodeError,
+    },
+    /// What lies among the records is none, or lies where nobody will look for it.
+    #[error("ERR what is stored at `{place}` is no record of this layout")]
+    Misplaced {
+        /// The stored key, its unprintable bytes escaped.
+        place: String,
+    },
+    /// The directory was written by a release that lays its records elsewhere.
+    #[error(
+        "ERR the data lies in layout {kept}, and this release finds it in layout {asked} only: start \
+         it with the release that wrote it, or begin an empty directory, which other replicas fill"
+    )]
+    Layout {
+        /// In which the data lies.
+        kept: u64,
+        /// Of this release.
+        asked: u64,
+    },
     /// Siblings nobody merges have grown over the limit.
     #[error("TOOBIG the siblings of this key are {0} bytes; read them and write back their merge")]
     Crowded(usize),
@@ -72,9 +99,6 @@ pub enum ReplicaError {
         asked: Policy,
     },
 }
-
-/// A key of a tree, and the digest of its record.
-pub type Listed = (Bytes, u64);
 
 /// This node's own copies.
 pub struct Replica {
@@ -189,40 +213,6 @@ impl Replica {
         self.shared.live.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
 
-    /// Up to `limit` keys of these buckets of a tree, after `after` and up to and including `last`,
-    /// ascending. `true`: there may be more.
-    ///
-    /// Walks the whole keyspace from `after`: what is sent is proportional to the difference, what
-    /// is looked at is not. An index by bucket would cost memory on every write instead.
-    pub async fn list(
-        &self,
-        tree: TreeId,
-        buckets: &[u32],
-        after: Option<&Bytes>,
-        last: Option<&Bytes>,
-        limit: usize,
-    ) -> Result<(Vec<Listed>, bool), ReplicaError> {
-        let keyspace = self.placement.trees()[tree].keyspace.clone();
-        let buckets = Buckets::new(buckets);
-        let mut walk = self.walk(&keyspace, after);
-        let mut listed = Vec::new();
-        while let Some(page) = walk.next()? {
-            for (key, record) in page {
-                if last.is_some_and(|last| key > *last) {
-                    return Ok((listed, false));
-                }
-                if self.placement.home(&key).tree == tree && buckets.hold(&key) {
-                    if listed.len() == limit {
-                        return Ok((listed, true));
-                    }
-                    listed.push((key, xxh3_64(&record)));
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-        Ok((listed, false))
-    }
-
     async fn change(
         &self,
         home: &Home,
@@ -288,39 +278,6 @@ impl Replica {
         }
         Ok(Landing { record, durable: Some(Durability { stored, ticket, told }) })
     }
-
-    /// Reads every record once, to know what the trees and the count must say.
-    fn plant(&self) -> Result<(), ReplicaError> {
-        let keyspaces: Vec<String> = self.placement.keyspaces().map(str::to_owned).collect();
-        for keyspace in keyspaces {
-            let mut walk = self.walk(&keyspace, None);
-            while let Some(page) = walk.next()? {
-                for (key, encoded) in page {
-                    let record = Record::decode(&encoded)?;
-                    let home = self.placement.home(&key);
-                    if *home.keyspace != *keyspace {
-                        let key = String::from_utf8_lossy(&key).into_owned();
-                        let asked = home.keyspace.to_string();
-                        return Err(ReplicaError::Moved { key, keyspace, asked });
-                    }
-                    let (kept, asked) = (record.policy(), home.settings.policy);
-                    if kept != asked {
-                        return Err(ReplicaError::Policy { keyspace, kept, asked });
-                    }
-                    self.shared.note(&Step::between(home.tree, &key, None, &record, &encoded));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn walk<'a>(&'a self, keyspace: &'a str, after: Option<&Bytes>) -> Walk<'a> {
-        let from = match after {
-            Some(key) => layout::after(&layout::data(keyspace, key)),
-            None => layout::keyspace_start(keyspace),
-        };
-        Walk { engine: &*self.shared.engine, keyspace, from: Some(from) }
-    }
 }
 
 impl Shared {
@@ -369,30 +326,6 @@ impl Step {
             after: xxh3_64(encoded),
             live: i64::from(is_live(record)) - i64::from(own.is_some_and(is_live)),
         }
-    }
-}
-
-/// A walk over the records of one keyspace, page by page.
-struct Walk<'a> {
-    engine: &'a dyn Engine,
-    keyspace: &'a str,
-    /// Where the next page begins; `None` when the walk is done.
-    from: Option<Bytes>,
-}
-
-impl Walk<'_> {
-    fn next(&mut self) -> Result<Option<Vec<(Bytes, Bytes)>>, EngineError> {
-        let Some(from) = self.from.take() else { return Ok(None) };
-        let pairs = self.engine.scan(&from, PAGE)?;
-        let last = pairs.last().map(|(stored, _)| stored.clone());
-        let full = pairs.len() == PAGE;
-        let page: Vec<(Bytes, Bytes)> = pairs
-            .into_iter()
-            .map_while(|(stored, record)| Some((layout::data_key(self.keyspace, &stored)?, record)))
-            .collect();
-        // A page cut short ran into what lies behind the keyspace.
-        self.from = last.filter(|_| full && page.len() == PAGE).map(|last| layout::after(&last));
-        Ok(Some(page))
     }
 }
 

@@ -14,8 +14,13 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// One more.
     pub fn add(&self) {
+        self.add_all(1);
+    }
+
+    /// So many more.
+    pub fn add_all(&self, count: u64) {
         // Relaxed: the count is exact, and orders nothing else.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     /// How many so far.
@@ -72,4 +77,8 @@ counts! {
     exchanges: "schism_merkle_exchanges", Stats "exchanges";
     /// Records that an exchange brought to either side: what hints and repairs had missed.
     exchanged_records: "schism_merkle_exchanged_records", Stats "exchanged_records";
+    /// Bytes of the messages by which trees were compared and mended, whoever began it.
+    exchange_sent_bytes: "schism_merkle_exchange_sent_bytes", Stats "exchange_sent_bytes";
+    /// The same, from the others.
+    exchange_received_bytes: "schism_merkle_exchange_received_bytes", Stats "exchange_received_bytes";
 }

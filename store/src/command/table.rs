@@ -18,7 +18,7 @@ const fn row(name: &'static str, least: usize, most: usize) -> Row {
 }
 
 /// In alphabetical order.
-static ROWS: [Row; 23] = [
+static ROWS: [Row; 24] = [
     row("auth", 1, 2),
     row("client", 1, MANY),
     row("command", 0, MANY),
@@ -33,6 +33,7 @@ static ROWS: [Row; 23] = [
     row("kv.del", 1, MANY),
     row("kv.get", 1, MANY),
     row("kv.put", 2, MANY),
+    row("kv.repair", 0, 1),
     row("kv.replica", 1, 1),
     row("kv.roots", 0, 0),
     row("mget", 1, MANY),

@@ -10,8 +10,17 @@ use crate::placement::DEFAULT_KEYSPACE;
 
 /// First words of errors, as the table in the root of this crate explains them, and one for those
 /// another node or the engine put in words of their own.
-const WORDS: [&str; 8] =
-    ["ERR", "NOPROTO", "NOTREPLICA", "OVERLOADED", "TOOBIG", "UNAVAILABLE", "UNCERTAIN", "other"];
+const WORDS: [&str; 9] = [
+    "ERR",
+    "NOPROTO",
+    "NOTREPLICA",
+    "OVERLOADED",
+    "TOOBIG",
+    "UNAVAILABLE",
+    "UNCERTAIN",
+    "UNREPAIRED",
+    "other",
+];
 
 /// What was asked of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::info::Info;
+use super::repair;
+use crate::anti_entropy::AntiEntropy;
 use crate::command::{Command, Level};
 use crate::coordinator::{Change, Coordinator};
 use crate::metrics::{Histogram, Request, Requests};
@@ -25,6 +27,7 @@ const WINDOW: usize = 64;
 /// Answers clients.
 pub(super) struct Front {
     pub(super) coordinator: Arc<Coordinator>,
+    pub(super) anti_entropy: Arc<AntiEntropy>,
     pub(super) info: Info,
     pub(super) requests: Arc<Requests>,
 }
@@ -69,6 +72,7 @@ impl Front {
                 Reply::Array(vec![text(version), values(own.as_ref())])
             }
             Command::KvRoots => self.roots(),
+            Command::KvRepair { node } => repair::repair(&self.anti_entropy, node).await,
             Command::Info { section } => text(self.info.text(section.as_deref())),
             Command::DbSize => {
                 Reply::Integer(self.coordinator.replica.live_keys().try_into().unwrap_or(i64::MAX))

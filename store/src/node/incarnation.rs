@@ -13,11 +13,11 @@
 
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
-use tokio::sync::oneshot;
 
+use super::claim::{load, remember};
 use crate::clock::Clock;
 use crate::config::Sync;
-use crate::engine::{Batch, Engine, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::layout;
 
 /// What sets this life of a node apart from all its others.
@@ -40,21 +40,10 @@ pub(super) async fn begin(
     let epoch = kept.unwrap_or_else(|| random.next_u64());
     let last = load(engine, layout::BOOT)?.unwrap_or(0);
     let boot = clock.micros().max(last + 1);
-    let entry = |name, value: u64| {
-        (layout::meta(name), Some(bytes::Bytes::copy_from_slice(&value.to_be_bytes())))
-    };
-    let mut entries = vec![entry(layout::BOOT, boot)];
-    entries.extend(keeps_dots.then(|| entry(layout::EPOCH, epoch)));
-    let batch = Batch { entries };
-    let (told, durable) = oneshot::channel();
-    engine.write(batch, Box::new(move |result| drop(told.send(result))));
-    durable.await.map_err(|_| EngineError::Closed("it ended at once".to_owned()))??;
+    let mut life = vec![(layout::BOOT, boot)];
+    life.extend(keeps_dots.then_some((layout::EPOCH, epoch)));
+    remember(engine, &life).await?;
     Ok(Incarnation { epoch, boot })
-}
-
-fn load(engine: &dyn Engine, name: &str) -> Result<Option<u64>, EngineError> {
-    let kept = engine.get(&layout::meta(name))?;
-    Ok(kept.and_then(|bytes| Some(u64::from_be_bytes(bytes[..].try_into().ok()?))))
 }
 
 #[cfg(test)]

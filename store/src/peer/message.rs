@@ -13,7 +13,7 @@ pub struct Request {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     /// What is asked; absent if a newer node asks what this one does not know.
-    #[prost(oneof = "Ask", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "Ask", tags = "2, 3, 4, 5, 6, 7, 8, 9, 20, 21")]
     pub ask: Option<Ask>,
 }
 
@@ -55,6 +55,14 @@ pub enum Ask {
     /// Which keys lie in some buckets of a tree. Answered by `Listing`.
     #[prost(message, tag = "9")]
     List(TreeList),
+    /// Your own copy of a key that our lists disagree on. Answered by `Record`.
+    ///
+    /// Like `Read`; another ask, so that what anti-entropy costs is known at both sides.
+    #[prost(message, tag = "20")]
+    Fetch(ReplicaRead),
+    /// Join this record of such a key with your own copy. Answered by `Done` once that is durable.
+    #[prost(message, tag = "21")]
+    Mend(ReplicaWrite),
 }
 
 /// What a node may answer.
@@ -198,7 +206,7 @@ pub struct TreeList {
     /// Name of the tree.
     #[prost(string, tag = "1")]
     pub tree: String,
-    /// Which buckets, from the left.
+    /// Which buckets, ascending.
     #[prost(uint32, repeated, tag = "2")]
     pub buckets: Vec<u32>,
     /// Only keys after this one; absent for all.
@@ -267,7 +275,7 @@ pub struct Children {
 /// See [`Answer::Listing`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Listing {
-    /// By key, ascending.
+    /// By bucket, then by key, ascending.
     #[prost(message, repeated, tag = "1")]
     pub keys: Vec<KeyHash>,
     /// Whether there are more, after the last of these.
@@ -315,6 +323,9 @@ mod tests {
             "0801\
                                    22060a016b120172"
         );
+        let mend = ReplicaWrite { key: "k".into(), record: "r".into(), held_for: None };
+        let request = Request { id: 1, ask: Some(Ask::Mend(mend)) };
+        assert_eq!(hex(&request), "0801aa01060a016b120172");
         let response = Response { id: 1, answer: Some(Answer::Done(Done {})) };
         assert_eq!(hex(&response), "08011200");
         assert_eq!(hex(&Hello::new("c", "n1", "n2")), "0d6d68637310011a016322026e312a026e32");

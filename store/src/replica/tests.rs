@@ -1,11 +1,15 @@
 //! Own copies over an engine that calls a write durable only when told to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::*;
 use crate::engine::Done;
+use crate::lsm::{Lsm, Options};
+use crate::merkle::Bucket;
+use crate::placement::DEFAULT_KEYSPACE;
 use crate::version::Nonce;
+use crate::version::test_records::lww;
 
 /// Holds what it is given in memory, and calls it durable only when told to.
 #[derive(Default)]
@@ -13,6 +17,8 @@ struct Slow {
     map: Mutex<BTreeMap<Bytes, Bytes>>,
     waiting: Mutex<Vec<(Batch, Done)>>,
     is_broken: AtomicBool,
+    /// Pairs that scans gave.
+    looked_at: AtomicUsize,
 }
 
 impl Slow {
@@ -44,7 +50,10 @@ impl Engine for Slow {
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         let map = self.map.lock().unwrap();
         let from = Bytes::copy_from_slice(from);
-        Ok(map.range(from..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect())
+        let pairs = map.range(from..).take(limit).map(|(k, v)| (k.clone(), v.clone()));
+        let pairs: Vec<_> = pairs.collect();
+        self.looked_at.fetch_add(pairs.len(), Ordering::Relaxed);
+        Ok(pairs)
     }
 
     fn close(&self) -> Result<(), EngineError> {
@@ -222,36 +231,166 @@ async fn siblings_nobody_merges_are_refused_before_they_choke_the_wire() {
     assert_eq!(engine.sync(), 0);
 }
 
+/// Puts a record of each of these keys, as its only copy.
+async fn fill(engine: &Slow, replica: &Replica, names: &[Bytes]) {
+    let homes: Vec<_> = names.iter().map(|name| replica.placement.home(name).clone()).collect();
+    let context = Context::default();
+    let all = names.iter().zip(&homes);
+    let all = all.map(|(name, home)| replica.update(home, name, &context, Some(value("v"))));
+    tokio::join!(futures_util::future::join_all(all), async {
+        settle(engine, names.len()).await;
+        engine.sync();
+    });
+}
+
 #[tokio::test]
 async fn a_list_names_the_keys_of_its_buckets_page_by_page() {
     let engine = Arc::new(Slow::default());
     let replica = open(&engine);
-    let names: Vec<Bytes> = (0..1200).map(|i| Bytes::from(format!("k{i:04}"))).collect();
-    let homes: Vec<_> = names.iter().map(|name| replica.placement.home(name).clone()).collect();
-    let context = Context::default();
-    let all = names
-        .iter()
-        .zip(&homes)
-        .map(|(name, home)| replica.update(home, name, &context, Some(value("v"))));
-    tokio::join!(futures_util::future::join_all(all), async {
-        settle(&engine, names.len()).await;
-        engine.sync();
-    });
-    let buckets: Vec<u32> = (0..crate::merkle::BUCKETS as u32).collect();
-    let (mut found, mut after) = (Vec::new(), None);
+    let mut names: Vec<Bytes> = (0..1200).map(|i| Bytes::from(format!("k{i:04}"))).collect();
+    fill(&engine, &replica, &names).await;
+    names.sort_by_key(|name| (Bucket::of(name), name.clone()));
+    let buckets: Vec<Bucket> = (0..=u16::MAX).map(Bucket).collect();
+    let (mut found, mut sizes) = (Vec::new(), Vec::new());
     loop {
-        let (page, more) = replica.list(0, &buckets, after.as_ref(), None, 100).await.unwrap();
-        found.extend(page.into_iter().map(|(key, _)| key));
-        if !more {
+        let page = replica.list(0, &buckets, found.last()).await.unwrap();
+        sizes.push(page.keys.len());
+        found.extend(page.keys.into_iter().map(|(key, _)| key));
+        if !page.more {
             break;
         }
-        after = found.last().cloned();
     }
-    assert_eq!(found, names);
-    let bucket = crate::merkle::Span::bucket_of(&names[7]).index;
-    let (one, _) = replica.list(0, &[bucket], None, Some(&names[7]), 100).await.unwrap();
-    assert!(one.iter().any(|(key, _)| *key == names[7]), "{one:?}");
-    assert!(one.iter().all(|(key, _)| *key <= names[7]), "{one:?}");
+    assert_eq!((found, sizes), (names, vec![Page::KEYS_MAX, Page::KEYS_MAX, 176]));
+}
+
+#[tokio::test]
+async fn a_list_looks_at_its_own_buckets_and_little_beyond() {
+    let engine = Arc::new(Slow::default());
+    let replica = open(&engine);
+    let names: Vec<Bytes> = (0..5000).map(|i| Bytes::from(format!("k{i:04}"))).collect();
+    fill(&engine, &replica, &names).await;
+    let wanted: std::collections::BTreeSet<Bucket> =
+        names[..10].iter().map(|name| Bucket::of(name)).collect();
+    let mut held: Vec<Bytes> =
+        names.iter().filter(|name| wanted.contains(&Bucket::of(name))).cloned().collect();
+    held.sort_by_key(|name| (Bucket::of(name), name.clone()));
+    engine.looked_at.store(0, Ordering::Relaxed);
+    let page = replica.list(0, &Vec::from_iter(wanted), None).await.unwrap();
+    assert_eq!(page.keys.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), held);
+    let looked_at = engine.looked_at.load(Ordering::Relaxed);
+    assert!(looked_at <= 10 * 32, "{looked_at} of 5000 records for 10 buckets");
+}
+
+#[tokio::test]
+async fn long_keys_make_short_pages() {
+    let engine = Arc::new(Slow::default());
+    let replica = open(&engine);
+    let names: Vec<Bytes> = (0..40).map(|i| Bytes::from(format!("{i:010000}"))).collect();
+    fill(&engine, &replica, &names).await;
+    let buckets: Vec<Bucket> = (0..=u16::MAX).map(Bucket).collect();
+    let page = replica.list(0, &buckets, None).await.unwrap();
+    assert_eq!((page.keys.len(), page.more), (27, true), "256 KiB of keys of 10,000 bytes");
+}
+
+/// Five nodes, of which each key has three: this one belongs to six trees of each keyspace.
+fn crowd() -> Arc<Placement> {
+    let member = |i| format!("{{node: n{i}, client: '127.0.0.1:{i}', peer: '127.0.0.2:{i}'}}");
+    let config = format!(
+        "{{cluster: demo, node: n1, data: /nowhere, keyspaces: {{l: {{policy: lww, n: 3, r: 1, \
+         w: 1}}}}, default: {{policy: siblings, n: 3, r: 1, w: 1}}, members: [{}]}}",
+        (1..=5).map(member).collect::<Vec<_>>().join(", ")
+    );
+    Arc::new(Placement::new(&serde_yaml::from_str(&config).unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn trees_kept_write_by_write_are_those_that_a_start_plants() {
+    let (engine, placement) = (Arc::new(Slow::default()), crowd());
+    let actor = Actor::new(placement.me().clone(), 1);
+    let open = || Replica::open(engine.clone(), placement.clone(), actor.clone(), 1 << 20).unwrap();
+    let replica = open();
+    let mut random = crate::random::Random(7);
+    for round in 1..=40 {
+        // Several of them write to one key at once, and join with what is in flight.
+        let writes = (0..30).map(|_| (random.below(120), random.below(5) as u64, random.below(4)));
+        let writes: Vec<(usize, u64, usize)> = writes.collect();
+        let all = writes.iter().map(async |(name, time, value)| {
+            let is_lww = name % 2 == 0;
+            let key = Bytes::from(format!("{}{name}", if is_lww { "l:" } else { "s" }));
+            let home = placement.home(&key).clone();
+            let text = ["", "a", "b", "c"][*value];
+            let text = Some(text).filter(|text| !text.is_empty());
+            if is_lww {
+                let record = lww(round + time, "n2", round, text);
+                replica.join(&home, &key, record).await.unwrap();
+            } else {
+                let context = Context::default();
+                let text = text.map(|text| Bytes::from_static(text.as_bytes()));
+                replica.update(&home, &key, &context, text).await.unwrap();
+            }
+        });
+        let sync = async {
+            loop {
+                engine.sync();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = futures_util::future::join_all(all) => {}
+            () = sync => {}
+        }
+        let again = open();
+        for (tree, of) in placement.my_trees() {
+            let roots = [&replica, &again].map(|replica| replica.trees().root(tree));
+            assert_eq!(roots[0], roots[1], "{} after round {round}", of.name);
+        }
+        assert_eq!(replica.live_keys(), again.live_keys(), "after round {round}");
+    }
+    let grown = placement.my_trees().filter(|(tree, _)| replica.trees().root(*tree) != Some(0));
+    assert!(grown.count() > 6, "the keys are in many trees");
+}
+
+#[test]
+fn what_cannot_be_read_ends_a_start_and_is_not_passed_over() {
+    let actor = Actor::new(placement().me().clone(), 1);
+    let good = Record::Siblings(Siblings::new(actor.clone(), Some(value("v")))).encode();
+    let start = |place: Bytes, record: Bytes| {
+        let engine = Arc::new(Slow::default());
+        let beside = layout::data(DEFAULT_KEYSPACE, b"beside");
+        engine.map.lock().unwrap().extend([(beside, good.clone()), (place, record)]);
+        Replica::open(engine, placement(), actor.clone(), 1 << 20).err().map(|it| it.to_string())
+    };
+    let at = layout::data(DEFAULT_KEYSPACE, b"k");
+    assert_eq!(start(at.clone(), good.clone()), None);
+    let told = start(at.clone(), good.slice(..good.len() - 1)).unwrap();
+    assert_eq!(told, "ERR the record of key `k` cannot be read: it ends too early");
+    for place in [&b"ddefault\0\0\0k"[..], b"ddefault\0\x07", b"ddefault", b"d"] {
+        let place = Bytes::from(place);
+        let told = start(place, good.clone()).unwrap();
+        assert!(told.contains("is no record of this layout"), "{told}");
+    }
+}
+
+#[test]
+fn a_damaged_block_ends_a_start_and_is_not_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let actor = Actor::new(placement().me().clone(), 1);
+    let record = Record::Siblings(Siblings::new(actor.clone(), Some(value("v")))).encode();
+    let entry = |i| (layout::data(DEFAULT_KEYSPACE, format!("k{i}").as_bytes()), record.clone());
+    let entries = (0..1000).map(entry).map(|(key, record)| (key, Some(record))).collect();
+    let open = || Lsm::open(directory.path(), Options::default()).unwrap();
+    let engine = open();
+    engine.commit(Batch { entries }).unwrap();
+    engine.flush().unwrap();
+    drop(engine);
+    let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path());
+    let table = files.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    let refused = Replica::open(Arc::new(open()), placement(), actor, 1 << 20).err().unwrap();
+    let refused = refused.to_string();
+    assert!(refused.contains("is damaged at byte"), "{refused}");
 }
 
 #[test]
@@ -268,6 +407,18 @@ fn data_kept_under_another_policy_is_refused_and_not_misread() {
         refused.contains("holds data kept as `register`, and cannot become `siblings`"),
         "{refused}"
     );
+}
+
+#[test]
+fn data_of_a_keyspace_that_was_taken_away_is_refused_and_not_forgotten() {
+    let engine = Arc::new(Slow::default());
+    let actor = Actor::new(placement().me().clone(), 1);
+    let record = Record::Siblings(Siblings::new(actor.clone(), Some(value("apple"))));
+    let place = layout::data("cart", b"cart:1");
+    engine.map.lock().unwrap().insert(place, record.encode());
+    let refused = Replica::open(engine, placement(), actor, 1 << 20).err().unwrap().to_string();
+    let told = "key `cart:1` is kept in keyspace `cart`, and would now belong to `default`";
+    assert!(refused.contains(told), "{refused}");
 }
 
 #[test]

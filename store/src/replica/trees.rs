@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::merkle::{BUCKETS, MerkleTree, Span};
+use crate::merkle::{FANOUT, MerkleTree, Span};
 use crate::placement::{Placement, TreeId};
 
 /// The Merkle trees over this node's copies.
@@ -21,38 +21,24 @@ impl Trees {
 
     /// See [`MerkleTree::update`]. A key whose primaries are others is in no tree of ours.
     pub(super) fn update(&self, tree: TreeId, key: &[u8], old: Option<u64>, new: Option<u64>) {
-        self.with(tree, |tree| tree.update(key, old, new));
+        if let Some(tree) = self.trees.get(tree).and_then(Option::as_ref) {
+            tree.lock().unwrap_or_else(PoisonError::into_inner).update(key, old, new);
+        }
     }
 
     /// Looks at one tree; `None` if this node does not belong to it.
-    pub fn with<T>(&self, tree: TreeId, look: impl FnOnce(&mut MerkleTree) -> T) -> Option<T> {
+    fn with<T>(&self, tree: TreeId, look: impl FnOnce(&MerkleTree) -> T) -> Option<T> {
         let tree = self.trees.get(tree)?.as_ref()?;
-        Some(look(&mut tree.lock().unwrap_or_else(PoisonError::into_inner)))
+        Some(look(&tree.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// See [`MerkleTree::children`]; `None` if this node does not belong to the tree.
+    pub fn children(&self, tree: TreeId, span: Span) -> Option<[u64; FANOUT]> {
+        self.with(tree, |tree| tree.children(span))
     }
 
     /// The root of a tree; `None` if this node does not belong to it.
     pub fn root(&self, tree: TreeId) -> Option<u64> {
-        self.with(tree, |tree| tree.root())
-    }
-}
-
-/// Which buckets of a tree are meant.
-pub(super) struct Buckets(Vec<bool>);
-
-impl Buckets {
-    /// These; those that no tree has are ignored.
-    pub(super) fn new(indices: &[u32]) -> Buckets {
-        let mut meant = vec![false; BUCKETS];
-        for index in indices {
-            if let Some(bucket) = meant.get_mut(*index as usize) {
-                *bucket = true;
-            }
-        }
-        Buckets(meant)
-    }
-
-    /// Whether `key` falls into one of them.
-    pub(super) fn hold(&self, key: &[u8]) -> bool {
-        self.0[Span::bucket_of(key).index as usize]
+        self.with(tree, MerkleTree::root)
     }
 }

@@ -7,5 +7,6 @@ mod convergence;
 mod fleet;
 mod partition;
 mod quorums;
+mod repair;
 mod siblings;
 mod wire;

@@ -1,0 +1,45 @@
+//! What a replica answers to other nodes who ask for its copies, or bring theirs.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Replica;
+use crate::peer::message::{Answer, Done, OwnCopy, ReplicaRead, ReplicaWrite};
+use crate::version::Record;
+
+impl Replica {
+    /// The own copy, as stored; or that it is what the other node knows.
+    pub fn answer_read(&self, read: &ReplicaRead) -> Answer {
+        if let Some(refusal) = self.refusal(&read.key) {
+            return refusal;
+        }
+        let record = match self.get_encoded(self.placement.home(&read.key), &read.key) {
+            Ok(record) => record,
+            Err(error) => return Answer::refused(error.to_string()),
+        };
+        // What is stored is what a digest is of: no need to decode it.
+        let same = read.known.is_some() && record.as_deref().map(xxh3_64) == read.known;
+        Answer::Record(OwnCopy { record: record.filter(|_| !same), same })
+    }
+
+    /// `Done`, once the record is joined with the own copy and that is durable.
+    pub async fn answer_write(&self, write: ReplicaWrite) -> Answer {
+        if let Some(refusal) = self.refusal(&write.key) {
+            return refusal;
+        }
+        let record = match Record::decode(&write.record) {
+            Ok(record) => record,
+            Err(error) => return Answer::refused(format!("ERR a record cannot be read: {error}")),
+        };
+        match self.join(self.placement.home(&write.key), &write.key, record).await {
+            Ok(()) => Answer::Done(Done {}),
+            Err(error) => Answer::refused(error.to_string()),
+        }
+    }
+
+    /// Of a key of which we are no primary: the other node is configured apart.
+    pub fn refusal(&self, key: &[u8]) -> Option<Answer> {
+        let me = self.placement.me();
+        let is_mine = self.placement.home(key).is_mine;
+        (!is_mine).then(|| Answer::refused(format!("NOTREPLICA {me} is no primary of this key")))
+    }
+}
