@@ -14,6 +14,10 @@
 //! limits: { deadline-ms: 1000, pair-bytes: 10240, hint-bytes: 67108864 }
 //! ```
 
+mod causality;
+
+pub use causality::Causality;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -89,7 +93,7 @@ fn one() -> u32 {
 
 /// How a keyspace replicates, and how its conflicts end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Keyspace {
     /// How conflicts end.
     pub policy: Policy,
@@ -100,13 +104,32 @@ pub struct Keyspace {
     /// Acknowledgements a write waits for.
     pub w: usize,
     /// Whose replies and acknowledgements count.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Quorum::is_default")]
     pub quorum: Quorum,
+    /// How a write is told to be later than another or concurrent with it; only of policy `siblings`.
+    #[serde(default, skip_serializing_if = "Causality::is_default")]
+    pub causality: Causality,
+    /// Pairs a server vector may have before its oldest is dropped; without it, none ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector_limit: Option<usize>,
+    /// Siblings of a key before writes that would make more of them are refused; only of policy
+    /// `siblings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_siblings: Option<usize>,
 }
 
 impl Default for Keyspace {
     fn default() -> Keyspace {
-        Keyspace { policy: Policy::Lww, n: 1, r: 1, w: 1, quorum: Quorum::Strict }
+        Keyspace {
+            policy: Policy::Lww,
+            n: 1,
+            r: 1,
+            w: 1,
+            quorum: Quorum::default(),
+            causality: Causality::default(),
+            vector_limit: None,
+            max_siblings: None,
+        }
     }
 }
 
@@ -124,13 +147,29 @@ pub enum Quorum {
     Sloppy,
 }
 
+impl Quorum {
+    /// Whether it is what goes without saying.
+    pub fn is_default(&self) -> bool {
+        *self == Quorum::default()
+    }
+}
+
+impl std::fmt::Display for Quorum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Quorum::Strict => "strict",
+            Quorum::Sloppy => "sloppy",
+        })
+    }
+}
+
 /// How conflicts end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Multi-writer ABD: linearizable when `r + w > n`.
     Register,
-    /// Dotted version vectors: concurrent values are kept, and the client merges them.
+    /// Concurrent values are kept, and the client merges them; see [`Causality`].
     Siblings,
     /// The coordinator's wall clock decides: fast, and wrong under clock skew.
     Lww,

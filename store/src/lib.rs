@@ -25,7 +25,7 @@
 //! | first word | meaning |
 //! |---|---|
 //! | `ERR`, `NOPROTO` | definite: the request was refused before anything was done |
-//! | `TOOBIG` | definite: the pair is over the limit |
+//! | `TOOBIG` | definite: the pair is over the limit, or the key has as many siblings as it may; read, merge, write back with the context |
 //! | `OVERLOADED` | definite: the node has more requests under way than it takes; nothing was done |
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
@@ -68,5 +68,5 @@ pub mod stats;
 pub mod version;
 
 pub use command::{Command, Level};
-pub use config::{Config, Keyspace, Limits, Member, Policy, Sync};
+pub use config::{Causality, Config, Keyspace, Limits, Member, Policy, Sync};
 pub use node::{Node, StartError};

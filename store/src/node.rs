@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::anti_entropy::AntiEntropy;
 use crate::clock::{Clock, WallClock};
-use crate::config::Config;
+use crate::config::{Causality, Config};
 use crate::coordinator::{Coordinator, Nonces, PLACES};
 use crate::engine::{Engine, EngineError};
 use crate::gossip::View;
@@ -43,7 +43,7 @@ use crate::handoff::Hints;
 use crate::lsm::{Lsm, Options};
 use crate::metrics::{self, Requests};
 use crate::peer::{Peers, Timing, listen};
-use crate::placement::Placement;
+use crate::placement::{DEFAULT_KEYSPACE, Placement};
 use crate::replica::{Replica, ReplicaError};
 use crate::ring::NodeId;
 use crate::server::{self, serve};
@@ -106,6 +106,7 @@ impl Node {
     /// [`Node::start`] with another wall clock.
     pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
         check(&config)?;
+        warn_of_lost_writes(&config);
         let me = config.members.iter().find(|member| member.node == config.node);
         let me = me.expect("the check found this node among the members");
         let clients = bind("clients", me.client).await?;
@@ -169,6 +170,17 @@ async fn tell(listener: TcpListener, figures: Arc<figures::Figures>, stop: Cance
     metrics::serve(listener, text, metrics::Bounds::default(), stop).await;
 }
 
+/// What is wrong on purpose should be in the log of whoever did not mean it.
+fn warn_of_lost_writes(config: &Config) {
+    let default = (DEFAULT_KEYSPACE, &config.default);
+    let keyspaces = config.keyspaces.iter().map(|(name, keyspace)| (name.as_str(), keyspace));
+    for (keyspace, settings) in keyspaces.chain([default]) {
+        if settings.causality == Causality::ServerVector {
+            tracing::warn!(keyspace, "server vectors lose writes of clients that share a server");
+        }
+    }
+}
+
 async fn bind(who: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| StartError::Bind { who, address, source })
@@ -194,7 +206,8 @@ async fn open(
     let others: Vec<NodeId> = peers.nodes().cloned().collect();
     let kept: Arc<dyn Engine> = engine.clone();
     let actor = Actor::new(me.clone(), life.epoch);
-    let replica = Replica::open(kept.clone(), placement.clone(), actor, RECORD_BYTES)?;
+    let replica = Replica::open(kept.clone(), placement.clone(), actor, RECORD_BYTES)?
+        .with_clock(clock.clone());
     let hints = Hints::open(kept, stats.clone(), others.iter().cloned(), config.limits.hint_bytes)?;
     let coordinator = Coordinator {
         view: Arc::new(View::new(me, life.boot, others)),

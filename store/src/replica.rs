@@ -11,15 +11,20 @@
 //! lock stripe -> in flight, or engine.get -> join -> engine.write -> unlock   … done -> trees, reply
 //! ```
 //!
+//! The siblings' dots, and the counters of server vectors, are given here and nowhere else: what a
+//! client's write makes of the copy held is decided by [`Write`], under the lock.
+//!
 //! Invariants: a sibling dot is durable here before anybody else sees it, so it is never given twice;
 //! each of the [`Trees`] tells of exactly the records that are durable here.
 
+mod error;
 mod listing;
 mod plant;
 mod serving;
 mod trees;
 mod walk;
 
+pub use error::ReplicaError;
 pub use listing::{Listed, Page};
 pub use trees::Trees;
 
@@ -32,73 +37,15 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::Policy;
+use crate::clock::{Clock, WallClock};
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
-use crate::version::{Actor, Context, DecodeError, Record, Siblings};
+use crate::version::{Actor, Context, Kind, Record, Write};
 
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
 const STRIPES: usize = 1024;
 
-/// Why a copy could not be read or written.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ReplicaError {
-    /// The engine refused.
-    #[error("ERR the engine failed: {0}")]
-    Engine(#[from] EngineError),
-    /// A record is not what was written, or came from a newer node.
-    #[error("ERR a record cannot be read: {0}")]
-    Damaged(#[from] DecodeError),
-    /// The same, where the key is known.
-    #[error("ERR the record of key `{key}` cannot be read: {why}")]
-    Unreadable {
-        /// Which key.
-        key: String,
-        /// What is wrong with its record.
-        why: DecodeError,
-    },
-    /// What lies among the records is none, or lies where nobody will look for it.
-    #[error("ERR what is stored at `{place}` is no record of this layout")]
-    Misplaced {
-        /// The stored key, its unprintable bytes escaped.
-        place: String,
-    },
-    /// The directory was written by a release that lays its records elsewhere.
-    #[error(
-        "ERR the data lies in layout {kept}, and this release finds it in layout {asked} only: start \
-         it with the release that wrote it, or begin an empty directory, which other replicas fill"
-    )]
-    Layout {
-        /// In which the data lies.
-        kept: u64,
-        /// Of this release.
-        asked: u64,
-    },
-    /// Siblings nobody merges have grown over the limit.
-    #[error("TOOBIG the siblings of this key are {0} bytes; read them and write back their merge")]
-    Crowded(usize),
-    /// Keyspaces were added or taken away under the data: it would be there, and never be found.
-    #[error("ERR key `{key}` is kept in keyspace `{keyspace}`, and would now belong to `{asked}`")]
-    Moved {
-        /// Which key, the first met.
-        key: String,
-        /// Where it is kept.
-        keyspace: String,
-        /// Where it would be looked for.
-        asked: String,
-    },
-    /// The data of a keyspace was kept under another policy, and says nothing under this one.
-    #[error("ERR keyspace `{keyspace}` holds data kept as `{kept}`, and cannot become `{asked}`")]
-    Policy {
-        /// Which keyspace.
-        keyspace: String,
-        /// The policy of its data.
-        kept: Policy,
-        /// The policy it is configured with.
-        asked: Policy,
-    },
-}
 
 /// This node's own copies.
 pub struct Replica {
@@ -106,6 +53,8 @@ pub struct Replica {
     /// The longest record a sibling update may make, in bytes.
     record_bytes: usize,
     placement: Arc<Placement>,
+    /// For the pairs of server vectors; dots need none.
+    clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
 }
 
@@ -155,9 +104,16 @@ impl Replica {
             live: AtomicI64::new(0),
             tickets: AtomicU64::new(0),
         });
-        let replica = Replica { actor, record_bytes, placement, shared };
+        let clock = Arc::new(WallClock);
+        let replica = Replica { actor, record_bytes, placement, clock, shared };
         replica.plant()?;
         Ok(replica)
+    }
+
+    /// The same, with another wall clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Replica {
+        Replica { clock, ..self }
     }
 
     /// The own copy of `key`, as stored.
@@ -178,8 +134,8 @@ impl Replica {
             .map(drop)
     }
 
-    /// Writes `value` (`None` deletes) over the siblings that `context` has seen, under a fresh dot;
-    /// returns the record once it is durable.
+    /// Writes `value` (`None` deletes) over the siblings that `context` has seen, numbered by this
+    /// node; returns the record once it is durable.
     pub async fn update(
         &self,
         home: &Home,
@@ -188,17 +144,10 @@ impl Replica {
         value: Option<Bytes>,
     ) -> Result<Record, ReplicaError> {
         self.change(home, key, |own| {
-            let mut siblings = match own {
-                Some(Record::Siblings(siblings)) => siblings,
-                // A copy of another policy stays below any siblings, see `Record::join`.
-                _ => Siblings::default(),
-            };
-            siblings.update(context, self.actor.clone(), value);
-            let record = Record::Siblings(siblings);
-            match record.encode().len() {
-                bytes if bytes > self.record_bytes => Err(ReplicaError::Crowded(bytes)),
-                _ => Ok(record),
-            }
+            own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
+            let (actor, wall_micros) = (&self.actor, self.clock.micros());
+            let write = Write { context, actor, wall_micros, value };
+            write.over(own, &home.settings, self.record_bytes).map_err(ReplicaError::Crowded)
         })
         .await
     }
@@ -299,6 +248,15 @@ impl Shared {
         self.trees.update(step.tree, &step.key, step.before, Some(step.after));
         self.live.fetch_add(step.live, Ordering::Relaxed);
     }
+}
+
+/// Whether `record` is of the kind that its keyspace asks for.
+fn own_kind(home: &Home, record: &Record) -> Result<(), ReplicaError> {
+    let (kept, asked) = (record.kind(), Kind::of(&home.settings));
+    if kept == asked {
+        return Ok(());
+    }
+    Err(ReplicaError::Kind { keyspace: home.keyspace.to_string(), kept, asked })
 }
 
 /// What a write changes in the books.

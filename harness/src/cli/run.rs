@@ -198,11 +198,24 @@ fn carry_out(plan: &Plan, runs: &Path, repeat: &str, judge: JudgeArguments) -> R
 /// What a reader of the report should know of the cluster before the first table.
 fn configuration(plan: &Plan) -> BTreeMap<String, String> {
     let keyspaces = plan.suite.cluster.keyspaces.iter();
-    keyspaces
-        .map(|(name, store::Keyspace { policy, n, r, w, .. })| {
-            (name.clone(), format!("{policy} N={n} R={r} W={w}"))
-        })
-        .collect()
+    keyspaces.map(|(name, keyspace)| (name.clone(), promises(keyspace))).collect()
+}
+
+/// What a keyspace promises, in a line; what it leaves to the store's defaults goes without saying.
+fn promises(keyspace: &store::Keyspace) -> String {
+    let store::Keyspace { policy, n, r, w, quorum, .. } = keyspace;
+    let store::Keyspace { causality, vector_limit, max_siblings, .. } = keyspace;
+    let quorum = if quorum.is_default() { None } else { Some(quorum.to_string()) };
+    let causality = if causality.is_default() { None } else { Some(causality.to_string()) };
+    let number = |value: &Option<usize>| value.map(|value| value.to_string());
+    let said = [
+        ("quorum", quorum),
+        ("causality", causality),
+        ("vector-limit", number(vector_limit)),
+        ("max-siblings", number(max_siblings)),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some(format!(" {name}={}", value?)));
+    format!("{policy} N={n} R={r} W={w}{}", said.collect::<String>())
 }
 
 /// Runs the cluster until its history is on disk, and judges that, or until the user has seen enough.
@@ -284,6 +297,19 @@ mod tests {
     use nix::sys::signal::{Signal, raise};
 
     use super::*;
+
+    #[test]
+    fn what_a_keyspace_leaves_to_the_defaults_goes_without_saying() {
+        let line = |settings: &str| {
+            let settings = format!("{{policy: siblings, n: 3, r: 2, w: 2{settings}}}");
+            promises(&serde_yaml::from_str(&settings).expect("valid"))
+        };
+        assert_eq!(line(""), "siblings N=3 R=2 W=2");
+        assert_eq!(
+            line(", causality: server-vector, vector-limit: 9, max-siblings: 5"),
+            "siblings N=3 R=2 W=2 causality=server-vector vector-limit=9 max-siblings=5"
+        );
+    }
 
     #[test]
     fn a_signal_ends_even_a_judge_who_never_comes_to_an_end() {

@@ -45,6 +45,23 @@ fn a_quorum_larger_than_the_replicas_is_refused() {
 }
 
 #[test]
+fn server_vectors_are_refused_where_there_are_no_siblings_and_read_where_there_are() {
+    let vectors = |policy: &str| {
+        let to = format!("{{ policy: {policy}, causality: server-vector, vector-limit: 9,");
+        (format!("{{ policy: {policy},"), to)
+    };
+    let (from, to) = vectors("register");
+    let refused = complaint(&from, &to);
+    let told =
+        "keyspaces.register.causality: causality is for policy `siblings`, and this is `register`";
+    assert!(refused.contains(told), "{refused}");
+    let (from, to) = vectors("siblings");
+    let suite = Suite::parse("vectors", &smoke().replacen(&from, &to, 1)).expect("valid");
+    let set = &suite.cluster.keyspaces["set"];
+    assert_eq!((set.causality, set.vector_limit), (store::Causality::ServerVector, Some(9)));
+}
+
+#[test]
 fn a_node_that_is_not_there_is_refused() {
     insta::assert_snapshot!(complaint(
         "- kill: { every: 3s,",

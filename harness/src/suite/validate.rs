@@ -100,6 +100,9 @@ fn cluster(suite: &Suite) -> Result<(), Mistake> {
                 return Err(Mistake::at(&at(field), message));
             }
         }
+        if let Some((field, why)) = keyspace.contradictions().into_iter().next() {
+            return Err(Mistake::at(&at(field), why));
+        }
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ impl Coordinator {
             return Ok(false);
         }
         let context = match &record {
-            Record::Siblings(siblings) => siblings.context().to_text(&key).into(),
+            Record::Siblings(_) | Record::Branches(_) => record.context().to_text(&key).into(),
             Record::Register { .. } | Record::Lww { .. } => Bytes::new(),
         };
         self.write(key, Change { context, ..Change::default() }).await?;

@@ -30,7 +30,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
                 .push(format!("keyspace `{name}` is set by `default:`, not under `keyspaces:`"));
         }
         quorums(name, keyspace, members, &mut complaints);
+        causality(name, keyspace, &mut complaints);
     }
+    causality(DEFAULT_KEYSPACE, &config.default, &mut complaints);
     quorums(DEFAULT_KEYSPACE, &config.default, members, &mut complaints);
     if config.limits.deadline_ms == 0 || config.limits.pair_bytes == 0 {
         complaints.push("limits `deadline-ms` and `pair-bytes` must be at least 1".to_owned());
@@ -88,6 +90,11 @@ fn quorums(name: &str, keyspace: &Keyspace, members: usize, complaints: &mut Vec
     }
 }
 
+fn causality(name: &str, keyspace: &Keyspace, complaints: &mut Vec<String>) {
+    let found = keyspace.contradictions().into_iter();
+    complaints.extend(found.map(|(_, why)| format!("keyspace `{name}`: {why}")));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +135,17 @@ mod tests {
         assert!(complaint(quorums(3, 1, 1)).contains("n is 3, and 2 members take keys"));
         assert!(complaint(quorums(2, 3, 1)).contains("r is 3, and must be 1 to n = 2"));
         assert!(complaint(quorums(2, 1, 0)).contains("w is 0, and must be 1 to n = 2"));
+    }
+
+    #[test]
+    fn server_vectors_are_refused_where_there_are_no_siblings() {
+        let said = complaint(|config| {
+            let keyspace = config.keyspaces.get_mut("a").unwrap();
+            keyspace.causality = crate::config::Causality::ServerVector;
+        });
+        assert!(said.contains("keyspace `a`: causality is for policy `siblings`"), "{said}");
+        let said = complaint(|config| config.default.max_siblings = Some(3));
+        assert!(said.contains("keyspace `default`: max-siblings is for policy"), "{said}");
     }
 
     #[test]

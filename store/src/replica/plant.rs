@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use super::walk::Walk;
-use super::{Replica, ReplicaError, Step};
+use super::{Replica, ReplicaError, Step, own_kind};
 use crate::layout;
 use crate::version::Record;
 
@@ -47,15 +47,12 @@ impl Replica {
         let name = || String::from_utf8_lossy(key).into_owned();
         let record =
             Record::decode(encoded).map_err(|why| ReplicaError::Unreadable { key: name(), why })?;
-        let (home, keyspace) = (self.placement.home(key), keyspace.to_owned());
+        let home = self.placement.home(key);
         if *home.keyspace != *keyspace {
-            let asked = home.keyspace.to_string();
+            let (keyspace, asked) = (keyspace.to_owned(), home.keyspace.to_string());
             return Err(ReplicaError::Moved { key: name(), keyspace, asked });
         }
-        let (kept, asked) = (record.policy(), home.settings.policy);
-        if kept != asked {
-            return Err(ReplicaError::Policy { keyspace, kept, asked });
-        }
+        own_kind(home, &record)?;
         Ok(Step::between(home.tree, key, None, &record, encoded))
     }
 }

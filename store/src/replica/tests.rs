@@ -1,5 +1,7 @@
 //! Own copies over an engine that calls a write durable only when told to.
 
+mod causality;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -8,7 +10,7 @@ use crate::engine::Done;
 use crate::lsm::{Lsm, Options};
 use crate::merkle::Bucket;
 use crate::placement::DEFAULT_KEYSPACE;
-use crate::version::Nonce;
+use crate::version::{Nonce, Siblings};
 use crate::version::test_records::lww;
 
 /// Holds what it is given in memory, and calls it durable only when told to.
@@ -63,14 +65,26 @@ impl Engine for Slow {
 }
 
 fn placement() -> Arc<Placement> {
-    let config = "{cluster: demo, node: n1, data: /nowhere, default: {policy: siblings, n: 1, r: 1, \
-                  w: 1}, members: [{node: n1, client: '127.0.0.1:1', peer: '127.0.0.1:2'}]}";
-    Arc::new(Placement::new(&serde_yaml::from_str(config).unwrap()).unwrap())
+    placed("policy: siblings")
+}
+
+/// One node, whose only keyspace has these settings.
+fn placed(settings: &str) -> Arc<Placement> {
+    let config = format!(
+        "{{cluster: demo, node: n1, data: /nowhere, default: {{{settings}, n: 1, r: 1, w: 1}}, \
+         members: [{{node: n1, client: '127.0.0.1:1', peer: '127.0.0.1:2'}}]}}"
+    );
+    Arc::new(Placement::new(&serde_yaml::from_str(&config).unwrap()).unwrap())
 }
 
 fn open(engine: &Arc<Slow>) -> Replica {
-    let actor = Actor::new(placement().me().clone(), 1);
-    Replica::open(engine.clone(), placement(), actor, 1 << 20).unwrap()
+    open_with(engine, "policy: siblings").unwrap()
+}
+
+fn open_with(engine: &Arc<Slow>, settings: &str) -> Result<Replica, ReplicaError> {
+    let placement = placed(settings);
+    let actor = Actor::new(placement.me().clone(), 1);
+    Replica::open(engine.clone(), placement, actor, 1 << 20)
 }
 
 fn key() -> Bytes {

@@ -1,21 +1,27 @@
 //! The past a client has read, in its hands as opaque text until it writes.
 //!
 //! The text is lower-case hexadecimal of the bytes drawn in [`super::format`]: a version, the
-//! vector, and a CRC-32 of the key and both. The checksum guards against text cut short, mangled by a
+//! vector (of server vectors with the time of each pair), and a CRC-32 of the key and both. The checksum guards against text cut short, mangled by a
 //! shell or read from another key, which would silently remove siblings the client never saw: dots are
 //! counted key by key, so another key's context seems to know many of this one's. It is no signature: a client that forges a context harms only keys it may write anyway.
 
 use super::dot::Actor;
 use super::format::{self, DecodeError};
 use super::vector::VersionVector;
+use super::vector_clock::VectorClock;
 
-/// The past a client has read: every dot it knows of.
+/// The past a client has read: every dot it knows of, or every pair of its server vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Context(VersionVector);
+pub struct Context(VectorClock);
 
 impl Context {
     /// The dots it knows of.
     pub fn vector(&self) -> &VersionVector {
+        self.0.vector()
+    }
+
+    /// The same with the times of its pairs, where they are kept.
+    pub(super) fn clock(&self) -> &VectorClock {
         &self.0
     }
 
@@ -37,7 +43,13 @@ impl Context {
 
 impl FromIterator<(Actor, u64)> for Context {
     fn from_iter<I: IntoIterator<Item = (Actor, u64)>>(entries: I) -> Context {
-        Context(entries.into_iter().collect())
+        Context(VectorClock::from(entries.into_iter().collect::<VersionVector>()))
+    }
+}
+
+impl From<VectorClock> for Context {
+    fn from(clock: VectorClock) -> Context {
+        Context(clock)
     }
 }
 
@@ -76,7 +88,13 @@ mod tests {
 
     #[test]
     fn a_context_survives_the_clients_hands() {
-        for context in [context(), Context::default()] {
+        let pairs = [("n1", 7, 70), ("n2", 1, 10)];
+        let actor = |name: &str| Actor::new(name.parse().unwrap(), 3);
+        let mut clock = VectorClock::default();
+        for (name, counter, micros) in pairs {
+            clock.learn(&actor(name), counter, micros);
+        }
+        for context in [context(), Context::default(), Context::from(clock)] {
             assert_eq!(Context::from_text(context.to_text(b"k").as_bytes(), b"k"), Ok(context));
         }
     }

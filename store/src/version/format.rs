@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! record    1 byte   format, 1
-//!           1 byte   kind: 1 register, 2 siblings, 3 lww
-//!           …        register | siblings | lww
+//!           1 byte   kind: 1 register, 2 siblings, 3 lww, 4 branches
+//!           …        register | siblings | lww | branches
 //! register  tag      counter 8, nonce, node
 //!           value
 //! lww       stamp    wall_micros 8, nonce, node
@@ -12,10 +12,17 @@
 //!           actor    node, epoch 8
 //!           8 bytes  counter, 1 to 2^63
 //!           4 bytes  live values, at most counter, then those values, oldest first
-//! context   1 byte   format, 1
+//! branches  4 bytes  versions, then for each, ascending by their vectors' counters, times and value:
+//!           vector   4 bytes pairs, at least 1, then for each, ascending by actor:
+//!           actor    node, epoch 8
+//!           8 bytes  counter, 1 to 2^63
+//!           8 bytes  when it was advanced, in microseconds since 1970
+//!           value
+//! context   1 byte   format, 1; or 2, of branches
 //!           4 bytes  entries, then for each, ascending by actor:
 //!           actor    node, epoch 8
 //!           8 bytes  counter, 1 to 2^48
+//!           8 bytes  in format 2: when it was advanced, in microseconds since 1970
 //!           4 bytes  CRC-32 (IEEE) of the key and all bytes before it
 //!
 //! nonce     8 bytes  epoch; 8 bytes sequence
@@ -28,24 +35,30 @@
 //! own: the log and the frames that carry it have one.
 //!
 //! Bytes may come from a damaged disk or a confused peer: what is decoded is checked against every
-//! line above, and nothing is allocated on the word of a length that the input does not back.
+//! line above, and nothing is allocated on the word of a length that the input does not back. That no
+//! branch covers another is not looked at: it would cost the square of their number on every read.
 
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::branches::{Branch, Branches};
 use super::context::Context;
 use super::dot::Actor;
 use super::record::Record;
 use super::siblings::{Entry, Siblings};
 use super::stamp::Stamp;
 use super::tag::{Nonce, Tag};
+use super::vector_clock::VectorClock;
 use crate::ring::NodeId;
 
 const FORMAT: u8 = 1;
+/// Of contexts whose pairs have times.
+const TIMED: u8 = 2;
 const REGISTER: u8 = 1;
 const SIBLINGS: u8 = 2;
 const LWW: u8 = 3;
+const BRANCHES: u8 = 4;
 
 /// Highest counter of a stored dot or tag: far from the end, so that the next always exists.
 const COUNTER_MAX: u64 = 1 << 63;
@@ -64,7 +77,7 @@ pub enum DecodeError {
     #[error("{0} bytes follow its end")]
     Long(usize),
     /// Written by a release this one does not know.
-    #[error("it is of format {0}, and only format {FORMAT} is known")]
+    #[error("it is of format {0}, which is not known")]
     Format(u8),
     /// The checksum is another one.
     #[error("its checksum does not match")]
@@ -92,6 +105,10 @@ pub(super) fn encode_record(record: &Record) -> Bytes {
             put_moment(&mut out, stamp.wall_micros, stamp.nonce, &stamp.node);
             put_value(&mut out, value.as_ref());
         }
+        Record::Branches(branches) => {
+            out.put_u8(BRANCHES);
+            put_branches(&mut out, branches);
+        }
     }
     out.freeze()
 }
@@ -110,6 +127,7 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
             let (wall_micros, nonce, node) = reader.moment()?;
             Record::Lww { stamp: Stamp { wall_micros, node, nonce }, value: reader.value()? }
         }
+        BRANCHES => Record::Branches(reader.branches()?),
         _ => return Err(DecodeError::Field("its kind is unknown")),
     };
     reader.end()?;
@@ -117,12 +135,9 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
 }
 
 pub(super) fn encode_context(context: &Context, key: &[u8]) -> Vec<u8> {
-    let mut out = vec![FORMAT];
-    out.put_u32_le(context.vector().iter().len() as u32);
-    for (actor, counter) in context.vector().iter() {
-        put_actor(&mut out, actor);
-        out.put_u64_le(counter);
-    }
+    let clock = context.clock();
+    let mut out = vec![if clock.has_times() { TIMED } else { FORMAT }];
+    put_clock(&mut out, clock, clock.has_times());
     let checksum = context_checksum(key, &out);
     out.put_u32_le(checksum);
     out
@@ -134,10 +149,16 @@ pub(super) fn decode_context(bytes: &[u8], key: &[u8]) -> Result<Context, Decode
         return Err(DecodeError::Checksum);
     }
     let mut reader = Reader(body);
-    reader.format()?;
-    let entries = reader.by_actor(|reader| reader.counter(CONTEXT_COUNTER_MAX))?;
+    let context = match reader.u8()? {
+        FORMAT => {
+            let entries = reader.by_actor(|reader| reader.counter(CONTEXT_COUNTER_MAX))?;
+            entries.into_iter().collect()
+        }
+        TIMED => Context::from(reader.clock(CONTEXT_COUNTER_MAX)?),
+        other => return Err(DecodeError::Format(other)),
+    };
     reader.end()?;
-    Ok(entries.into_iter().collect())
+    Ok(context)
 }
 
 fn context_checksum(key: &[u8], body: &[u8]) -> u32 {
@@ -181,6 +202,25 @@ fn put_siblings(out: &mut impl BufMut, siblings: &Siblings) {
         out.put_u64_le(entry.counter);
         out.put_u32_le(entry.live.len() as u32);
         entry.live.iter().for_each(|value| put_value(out, value.as_ref()));
+    }
+}
+
+fn put_clock(out: &mut impl BufMut, clock: &VectorClock, with_times: bool) {
+    out.put_u32_le(clock.pairs().len() as u32);
+    for (actor, counter, micros) in clock.pairs() {
+        put_actor(out, actor);
+        out.put_u64_le(counter);
+        if with_times {
+            out.put_u64_le(micros);
+        }
+    }
+}
+
+fn put_branches(out: &mut impl BufMut, branches: &Branches) {
+    out.put_u32_le(branches.len() as u32);
+    for branch in branches.iter() {
+        put_clock(out, &branch.clock, true);
+        put_value(out, branch.value.as_ref());
     }
 }
 
@@ -281,6 +321,25 @@ impl<'a> Reader<'a> {
             Ok(Entry { counter, live })
         })?;
         Ok(Siblings::from_entries(entries))
+    }
+
+    /// A clock with times: of at least one pair, for one without would be encoded as without times.
+    fn clock(&mut self, max: u64) -> Result<VectorClock, DecodeError> {
+        let pairs = self.by_actor(|reader| Ok((reader.counter(max)?, reader.u64()?)))?;
+        require(!pairs.is_empty(), "a vector has no pair")?;
+        Ok(pairs.iter().map(|(actor, (counter, micros))| (actor, *counter, *micros)).collect())
+    }
+
+    fn branches(&mut self) -> Result<Branches, DecodeError> {
+        // Not with_capacity: each must be there before room is made for it.
+        let mut branches: Vec<Branch> = Vec::new();
+        for _ in 0..self.u32()? {
+            let branch = Branch { clock: self.clock(COUNTER_MAX)?, value: self.value()? };
+            let ascends = branches.last().is_none_or(|last| *last < branch);
+            require(ascends, "versions do not ascend")?;
+            branches.push(branch);
+        }
+        Ok(branches.into_iter().collect())
     }
 
     fn end(&self) -> Result<(), DecodeError> {

@@ -11,16 +11,18 @@
 //! Source: Shapiro et al., "Conflict-free Replicated Data Types", SSS 2011 (state-based convergence).
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::branches::Branches;
 use super::context::Context;
 use super::format::{self, DecodeError};
 use super::siblings::Siblings;
 use super::stamp::Stamp;
 use super::tag::Tag;
-use crate::config::Policy;
+use crate::config::{Causality, Keyspace, Policy};
 
 /// What a replica holds of a key. A value that is `None` is a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,9 @@ pub enum Record {
     },
     /// Of a `siblings` keyspace: every write that no other has superseded.
     Siblings(Siblings),
+    /// Of a `siblings` keyspace whose causality is `server-vector`: every version that no other's
+    /// vector covers.
+    Branches(Branches),
     /// Of an `lww` keyspace: the write with the latest stamp.
     Lww {
         /// When it was written, by its coordinator's clock.
@@ -43,26 +48,67 @@ pub enum Record {
     },
 }
 
+/// What orders the versions of a record; ascending by what it promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Stamps.
+    Lww,
+    /// Tags.
+    Register,
+    /// Server vectors.
+    Branches,
+    /// Dots.
+    Siblings,
+}
+
+impl Kind {
+    /// Of the records that a keyspace of these `settings` holds.
+    pub fn of(settings: &Keyspace) -> Kind {
+        match (settings.policy, settings.causality) {
+            (Policy::Lww, _) => Kind::Lww,
+            (Policy::Register, _) => Kind::Register,
+            (Policy::Siblings, Causality::ServerVector) => Kind::Branches,
+            (Policy::Siblings, Causality::Dotted) => Kind::Siblings,
+        }
+    }
+}
+
+/// The settings that ask for it.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Lww => "lww",
+            Kind::Register => "register",
+            Kind::Branches => "siblings with causality server-vector",
+            Kind::Siblings => "siblings",
+        })
+    }
+}
+
 impl Record {
-    /// The policy of the keyspaces that hold such records.
-    pub fn policy(&self) -> Policy {
+    /// What orders its versions.
+    pub fn kind(&self) -> Kind {
         match self {
-            Record::Register { .. } => Policy::Register,
-            Record::Siblings(_) => Policy::Siblings,
-            Record::Lww { .. } => Policy::Lww,
+            Record::Register { .. } => Kind::Register,
+            Record::Siblings(_) => Kind::Siblings,
+            Record::Branches(_) => Kind::Branches,
+            Record::Lww { .. } => Kind::Lww,
         }
     }
 
     /// What a replica holds that has heard of both.
     ///
-    /// Records of different kinds meet only when a keyspace's policy was changed under its data, or
-    /// nodes were configured apart. Then the kind that promises more stays (siblings, register,
-    /// lww), for nothing compares their versions; what matters is that all replicas choose alike.
+    /// Records of different kinds meet only when nodes were configured apart. Then the [`Kind`] that
+    /// promises more stays, for nothing compares their versions; what matters is that all replicas
+    /// choose alike.
     #[must_use]
     pub fn join(self, other: Record) -> Record {
         match (self, other) {
             (Record::Siblings(mine), Record::Siblings(theirs)) => {
                 Record::Siblings(mine.join(theirs))
+            }
+            (Record::Branches(mine), Record::Branches(theirs)) => {
+                Record::Branches(mine.join(theirs))
             }
             (mine, theirs) if mine.order(&theirs) == Ordering::Less => theirs,
             (mine, _) => mine,
@@ -89,15 +135,7 @@ impl Record {
                 Record::Lww { stamp: mine, value: my_value },
                 Record::Lww { stamp: theirs, value: their_value },
             ) => (mine, my_value).cmp(&(theirs, their_value)),
-            _ => self.rank().cmp(&other.rank()),
-        }
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Record::Lww { .. } => 0,
-            Record::Register { .. } => 1,
-            Record::Siblings(_) => 2,
+            _ => self.kind().cmp(&other.kind()),
         }
     }
 
@@ -116,6 +154,7 @@ impl Record {
         match self {
             Record::Register { tag, .. } => format!("tag={tag}"),
             Record::Siblings(siblings) => format!("dots={siblings}"),
+            Record::Branches(branches) => format!("vectors={branches}"),
             Record::Lww { stamp, .. } => format!("stamp={stamp}"),
         }
     }
@@ -127,6 +166,16 @@ impl Record {
                 value.iter().cloned().collect()
             }
             Record::Siblings(siblings) => siblings.values(),
+            Record::Branches(branches) => branches.values(),
+        }
+    }
+
+    /// How many values stand beside each other, tombstones included.
+    pub fn siblings(&self) -> usize {
+        match self {
+            Record::Register { .. } | Record::Lww { .. } => 1,
+            Record::Siblings(siblings) => siblings.len(),
+            Record::Branches(branches) => branches.len(),
         }
     }
 
@@ -134,6 +183,7 @@ impl Record {
     pub fn context(&self) -> Context {
         match self {
             Record::Siblings(siblings) => siblings.context(),
+            Record::Branches(branches) => branches.context(),
             Record::Register { .. } | Record::Lww { .. } => Context::default(),
         }
     }
@@ -142,7 +192,7 @@ impl Record {
     pub fn tag(&self) -> Option<&Tag> {
         match self {
             Record::Register { tag, .. } => Some(tag),
-            Record::Siblings(_) | Record::Lww { .. } => None,
+            Record::Siblings(_) | Record::Branches(_) | Record::Lww { .. } => None,
         }
     }
 

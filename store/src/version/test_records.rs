@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Actor, Context, Nonce, Record, Siblings, Stamp, Tag};
+use super::{Actor, Branches, Context, Nonce, Record, Siblings, Stamp, Tag};
 use crate::ring::NodeId;
 
 pub(crate) fn node(name: &str) -> NodeId {
@@ -44,10 +44,26 @@ fn siblings() -> impl Strategy<Value = Record> {
     })
 }
 
+/// Each write by one of three servers; a third of them with the context of what is there.
+fn branches() -> impl Strategy<Value = Record> {
+    let write = (0..3usize, prop::bool::weighted(0.3), 0..100u64);
+    let limit = prop::option::weighted(0.3, 1..3usize);
+    (prop::collection::vec(write, 0..6), limit).prop_map(|(writes, limit)| {
+        let mut branches = Branches::default();
+        for (i, (server, has_read, micros)) in writes.into_iter().enumerate() {
+            let context = if has_read { branches.context() } else { Context::default() };
+            let actor = Actor::new(node(["n1", "n2", "n3"][server]), 1);
+            let value = (i % 4 > 0).then(|| bytes(&i.to_string()));
+            branches.update(&context, &actor, micros, limit, value);
+        }
+        Record::Branches(branches)
+    })
+}
+
 /// Records of one kind or another. Siblings of two records share no history, so they are for codecs;
 /// their join is judged where their history is played.
 pub(crate) fn records() -> impl Strategy<Value = Record> {
-    prop_oneof![whole(), siblings()]
+    prop_oneof![whole(), siblings(), branches()]
 }
 
 /// Records of which a join takes one whole. Tags and stamps meet often, also with different values,

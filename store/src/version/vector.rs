@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::dot::{Actor, Dot};
 
 /// All the writes somebody knows of: of each actor those up to a counter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VersionVector(BTreeMap<Actor, u64>);
 
 impl VersionVector {
@@ -25,6 +25,14 @@ impl VersionVector {
             let known = self.0.entry(actor).or_insert(0);
             *known = counter.max(*known);
         }
+    }
+
+    /// Unlearns all of `actor`'s writes: for vectors that may do so, see [`VectorClock`], and never for
+    /// dots, which would be given a second time.
+    ///
+    /// [`VectorClock`]: super::VectorClock
+    pub(super) fn forget(&mut self, actor: &Actor) {
+        self.0.remove(actor);
     }
 
     /// Whether `dot` is known.

@@ -67,6 +67,71 @@ fn the_bytes_of_siblings_are_frozen() {
     );
 }
 
+fn branches() -> Record {
+    let actor = |name: &str| Actor::new(name.parse().unwrap(), 2);
+    let mut branches = Branches::default();
+    branches.update(&Context::default(), &actor("n1"), 7, None, Some("a".into()));
+    let context = branches.context();
+    branches.update(&context, &actor("n2"), 8, None, None);
+    Record::Branches(branches)
+}
+
+#[test]
+fn the_bytes_of_branches_are_frozen() {
+    assert_eq!(
+        hex(&branches().encode()),
+        [
+            "01",
+            "04",
+            "01000000", // format, kind, one version
+            "02000000", // of two pairs
+            "02",
+            "6e31",
+            "0200000000000000", // actor n1 in epoch 2
+            "0100000000000000",
+            "0700000000000000", // counter 1, advanced at 7
+            "02",
+            "6e32",
+            "0200000000000000", // actor n2 in epoch 2
+            "0100000000000000",
+            "0800000000000000", // counter 1, advanced at 8
+            "00",               // a tombstone
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn damaged_branches_say_what_is_wrong() {
+    let whole = branches().encode();
+    let why = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.to_vec();
+        change(&mut bytes);
+        Record::decode(&bytes).unwrap_err().to_string()
+    };
+    assert_eq!(why(&|b| b.truncate(20)), "it ends too early");
+    assert_eq!(why(&|b| b[6] = 0), "a vector has no pair");
+    assert_eq!(why(&|b| b[12] = b'3'), "actors do not ascend");
+    assert_eq!(why(&|b| b[21] = 0), "a counter is out of range");
+    let twice = |b: &mut Vec<u8>| {
+        b[2] = 2;
+        b.extend_from_within(6..);
+    };
+    assert_eq!(why(&twice), "versions do not ascend");
+}
+
+#[test]
+fn a_context_of_branches_has_a_pair_with_its_time() {
+    let context = branches().context();
+    let encoded = encode_context(&context, b"k");
+    assert_eq!(encoded[0], TIMED);
+    assert_eq!(decode_context(&encoded, b"k"), Ok(context));
+    let mut empty = vec![TIMED, 0, 0, 0, 0];
+    let checksum = context_checksum(b"k", &empty);
+    empty.put_u32_le(checksum);
+    assert_eq!(decode_context(&empty, b"k"), Err(DecodeError::Field("a vector has no pair")));
+}
+
 #[test]
 fn a_damaged_record_says_what_is_wrong() {
     let whole = siblings().encode();
@@ -77,7 +142,7 @@ fn a_damaged_record_says_what_is_wrong() {
     };
     assert_eq!(why(&|b| b.clear()), "it ends too early");
     assert_eq!(why(&|b| b.push(0)), "1 bytes follow its end");
-    assert_eq!(why(&|b| b[0] = 9), "it is of format 9, and only format 1 is known");
+    assert_eq!(why(&|b| b[0] = 9), "it is of format 9, which is not known");
     assert_eq!(why(&|b| b[1] = 9), "its kind is unknown");
     assert_eq!(why(&|b| b[6] = 0), "a node's name is not one");
     assert_eq!(why(&|b| b[7] = b','), "a node's name is not one");
@@ -139,7 +204,7 @@ proptest! {
 
     #[test]
     fn byte_soup_is_refused_or_is_a_record(
-        kind in 1u8..4, soup in prop::collection::vec(prop_oneof![0u8..3, any::<u8>()], 0..200),
+        kind in 1u8..5, soup in prop::collection::vec(prop_oneof![0u8..3, any::<u8>()], 0..200),
     ) {
         let bytes = [&[FORMAT, kind][..], &soup].concat();
         if let Ok(decoded) = Record::decode(&bytes) {
@@ -180,5 +245,26 @@ proptest! {
             prop_assert_eq!(encode_context(&context, b"k"), bytes);
         }
         prop_assert!(Context::from_text(&soup, b"k").is_err() || soup.is_ascii());
+    }
+
+    /// Also such as no server would make, one version covering another.
+    #[test]
+    fn decoded_branches_can_be_joined_and_updated(
+        soup in prop::collection::vec((0..3usize, 1u64..=COUNTER_MAX, 1u64..4, any::<u64>()), 0..6),
+    ) {
+        let actor = |i: usize| Actor::new(["n1", "n2", "n3"][i].parse().unwrap(), 1);
+        let clock = |(i, large, small, micros): (usize, u64, u64, u64)| -> VectorClock {
+            [(&actor(i), large, micros), (&actor((i + 1) % 3), small, micros)].into_iter().collect()
+        };
+        let branch = |numbers| Branch { clock: clock(numbers), value: None };
+        let record = Record::Branches(soup.into_iter().map(branch).collect());
+        let Ok(Record::Branches(mut branches)) = Record::decode(&record.encode()) else {
+            panic!("{record:?} is not read")
+        };
+        let _ = branches.clone().join(branches.clone());
+        let context = branches.context();
+        let clock = branches.update(&context, &actor(0), 1, Some(2), None);
+        prop_assert_eq!(branches.len(), 1);
+        prop_assert!(clock.vector().counter(&actor(0)) > context.vector().counter(&actor(0)));
     }
 }

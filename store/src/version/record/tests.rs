@@ -13,6 +13,16 @@ fn siblings() -> Siblings {
     siblings
 }
 
+/// The second write of n2 has hidden its first.
+fn branches() -> Branches {
+    let mut branches = Branches::default();
+    for (name, value) in [("n1", Some("tea")), ("n2", Some("milk")), ("n2", None)] {
+        let actor = Actor::new(node(name), 1);
+        branches.update(&Context::default(), &actor, 1, None, value.map(Bytes::from));
+    }
+    branches
+}
+
 #[test]
 fn the_later_tag_stays_and_a_tombstone_is_a_write_like_others() {
     let write = register(1, "n1", 1, Some("v"));
@@ -34,11 +44,13 @@ fn versions_print_without_spaces_and_differ_by_kind() {
     assert_eq!(register(5, "n1", 7, Some("v")).version(), "tag=5/n1/1.7");
     assert_eq!(lww(5, "n1", 7, Some("v")).version(), "stamp=5us/n1/1.7");
     assert_eq!(Record::Siblings(siblings()).version(), "dots=n1/1:1(1),n2/1:2(2)");
+    assert_eq!(Record::Branches(branches()).version(), "vectors=[n1/1:1][n2/1:2]");
 }
 
 #[test]
 fn values_ascend_and_tombstones_are_not_shown() {
     assert_eq!(Record::Siblings(siblings()).values(), ["milk", "tea"]);
+    assert_eq!(Record::Branches(branches()).values(), ["tea"]);
 }
 
 #[test]
@@ -66,7 +78,8 @@ fn a_digest_tells_records_of_one_version_apart() {
 }
 
 fn mixed() -> impl Strategy<Value = Record> {
-    prop_oneof![4 => whole(), 1 => Just(Record::Siblings(siblings()))]
+    let kept = [Record::Siblings(siblings()), Record::Branches(branches())];
+    prop_oneof![4 => whole(), 1 => prop::sample::select(kept.to_vec())]
 }
 
 proptest! {

@@ -1,12 +1,14 @@
 //! The textbook example step by step, and the laws that make siblings safe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::script;
-use crate::version::VersionVector;
+use crate::version::test_histories::{Step, assert_join_is_lawful, dotted, play, steps};
+use crate::version::test_records::node;
+use crate::version::{Record, VersionVector, Write};
 
 fn actor(name: &str) -> Actor {
     Actor::new(name.parse().unwrap(), 1)
@@ -110,113 +112,37 @@ fn live_dots_are_the_last_of_their_actor() {
     assert_eq!(siblings.to_string(), "n1/1:3(2)");
 }
 
-const SERVERS: [&str; 3] = ["n1", "n2", "n3"];
-
-/// What may happen to a key on three servers, by four clients.
-#[derive(Clone, Debug)]
-enum Step {
-    Read { client: usize, server: usize },
-    Write { client: usize, server: usize, delete: bool },
-    Tell { from: usize, to: usize },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        (0..4usize, 0..3usize).prop_map(|(client, server)| Step::Read { client, server }),
-        (0..4usize, 0..3usize, prop::bool::weighted(0.2))
-            .prop_map(|(client, server, delete)| Step::Write { client, server, delete }),
-        (0..3usize, 0..3usize).prop_map(|(from, to)| Step::Tell { from, to }),
-    ];
-    prop::collection::vec(step, 0..40)
-}
-
-/// Siblings as the definition has them, without any vector: each server knows a set of writes, and
-/// of these the superseded ones. Slow, endless, and obviously right.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Oracle {
-    known: BTreeSet<u64>,
-    superseded: BTreeSet<u64>,
-}
-
-impl Oracle {
-    fn live(&self) -> BTreeSet<u64> {
-        self.known.difference(&self.superseded).copied().collect()
-    }
-
-    fn join(&mut self, other: &Oracle) {
-        self.known.extend(&other.known);
-        self.superseded.extend(&other.superseded);
-    }
-}
-
-/// Plays the steps on siblings and oracle side by side; every write has a value of its own, and
-/// `check` sees each server after each step.
-fn play(
-    steps: &[Step],
-    mut check: impl FnMut(&Siblings, &Oracle, &BTreeSet<u64>),
-) -> Vec<Siblings> {
-    let mut servers = vec![(Siblings::default(), Oracle::default()); 3];
-    let mut clients = vec![(Context::default(), BTreeSet::new()); 4];
-    let mut tombstones = BTreeSet::new();
-    for (id, step) in (0u64..).zip(steps) {
-        let touched = match *step {
-            Step::Read { client, server } => {
-                let (siblings, oracle) = &servers[server];
-                clients[client] = (siblings.context(), oracle.known.clone());
-                server
-            }
-            Step::Write { client, server, delete } => {
-                let (siblings, oracle) = &mut servers[server];
-                let (context, seen) = &clients[client];
-                let bytes = (!delete).then(|| Bytes::copy_from_slice(&id.to_be_bytes()));
-                siblings.update(context, actor(SERVERS[server]), bytes);
-                oracle.known.extend(seen);
-                oracle.superseded.extend(seen);
-                oracle.known.insert(id);
-                tombstones.extend(delete.then_some(id));
-                server
-            }
-            Step::Tell { from, to } => {
-                let (siblings, oracle) = servers[from].clone();
-                servers[to].0 = std::mem::take(&mut servers[to].0).join(siblings);
-                servers[to].1.join(&oracle);
-                to
-            }
-        };
-        check(&servers[touched].0, &servers[touched].1, &tombstones);
-    }
-    servers.into_iter().map(|(siblings, _)| siblings).collect()
+#[test]
+fn an_actor_whose_dots_were_forgotten_gives_them_again_and_hides_a_write() {
+    let sound = Siblings::new(actor("n1"), Some(value("before")));
+    let mut limited = sound.clone();
+    limited.entries.remove(&actor("n1"));
+    limited.update(&Context::default(), actor("n1"), Some(value("after")));
+    assert_eq!(sound.join(limited).values().len(), 1, "which is why dots have no limit");
 }
 
 proptest! {
     /// No write is lost that no reader has superseded, and none comes back: on every server, always,
-    /// the values are those the definition says.
+    /// the values are those the definition says, also after disks were lost.
     #[test]
     fn siblings_are_what_nobody_has_seen_superseded(steps in steps()) {
-        play(&steps, |siblings, oracle, tombstones| {
-            let expected: Vec<Bytes> = oracle
-                .live()
-                .difference(tombstones)
-                .map(|id| Bytes::copy_from_slice(&id.to_be_bytes()))
-                .collect();
-            assert_eq!(siblings.values(), expected);
-            assert_eq!(siblings.len(), oracle.live().len());
+        play(&dotted(), &steps, |server| {
+            assert_eq!(server.values(), server.oracle.values());
+            let held = server.held.as_ref().map_or(0, Record::siblings);
+            assert_eq!(held, server.oracle.live());
         });
     }
 
     #[test]
     fn join_is_idempotent_commutative_and_associative(steps in steps()) {
-        let servers = play(&steps, |_, _, _| {});
-        let [a, b, c] = servers.try_into().unwrap();
-        prop_assert_eq!(a.clone().join(a.clone()), a.clone());
-        prop_assert_eq!(a.clone().join(b.clone()), b.clone().join(a.clone()));
-        prop_assert_eq!(a.clone().join(b.clone()).join(c.clone()), a.join(b.join(c)));
+        assert_join_is_lawful(play(&dotted(), &steps, |_| {}))?;
     }
 
     #[test]
     fn a_join_knows_what_both_know(steps in steps()) {
-        let [a, b, _] = play(&steps, |_, _, _| {}).try_into().unwrap();
-        let joined = a.clone().join(b.clone()).context();
+        let [a, b, _] = play(&dotted(), &steps, |_| {});
+        let joined = Record::join_held(a.held.clone(), b.held.clone());
+        let joined = joined.map_or(Context::default(), |record| record.context());
         let mut expected: VersionVector = a.context().vector().clone();
         b.context().vector().iter().for_each(|(actor, n)| expected.learn(actor.clone(), n));
         prop_assert!(joined.vector().covers(a.context().vector()));
@@ -225,7 +151,11 @@ proptest! {
 
     #[test]
     fn a_vector_is_as_long_as_there_are_servers(steps in steps()) {
-        play(&steps, |siblings, _, _| assert!(siblings.context().vector().iter().len() <= 3));
+        let wiped = steps.iter().filter(|step| matches!(step, Step::Wipe { .. })).count();
+        let longest = 3 + wiped;
+        play(&dotted(), &steps, |server| {
+            assert!(server.context().vector().iter().len() <= longest);
+        });
     }
 
     #[test]
@@ -233,7 +163,24 @@ proptest! {
         let client = 0;
         let read = Step::Read { client, server };
         let write = Step::Write { client, server, delete: false };
-        let servers = play(&[&steps[..], &[read, write]].concat(), |_, _, _| {});
-        prop_assert_eq!(servers[server].len(), 1);
+        let servers = play(&dotted(), &[&steps[..], &[read, write]].concat(), |_| {});
+        prop_assert_eq!(servers[server].held.as_ref().map(Record::siblings), Some(1));
+    }
+
+    /// Whatever was there before: a client who has seen nothing removes nothing.
+    #[test]
+    fn two_clients_of_one_server_never_hide_each_other(steps in steps(), server in 0..3usize) {
+        let before = play(&dotted(), &steps, |_| {})[server].held.clone();
+        let number = |own: Option<Record>, text: &str| {
+            let (context, actor) = (Context::default(), Actor::new(node("n9"), 9));
+            let value = Some(value(text));
+            let write = Write { context: &context, actor: &actor, wall_micros: 0, value };
+            Some(write.over(own, &dotted(), 1 << 20).unwrap())
+        };
+        let after = number(number(before.clone(), "ada"), "bob").unwrap();
+        let mut expected = before.map_or(Vec::new(), |record| record.values());
+        expected.extend([value("ada"), value("bob")]);
+        expected.sort_unstable();
+        prop_assert_eq!(after.values(), expected);
     }
 }
