@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::{Metric, Section};
+use crate::metrics::{Metric, Section, Unit};
 
 /// One count that only grows.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Counter {
 }
 
 macro_rules! counts {
-    ($($(#[doc = $help:literal])+ $field:ident: $metric:literal, $section:ident $info:literal;)*) => {
+    ($($(#[doc = $help:literal])+ $field:ident: $metric:literal, $section:ident $info:literal $(, $unit:ident)?;)*) => {
         /// What a node counts of its own work.
         #[derive(Debug, Default)]
         pub struct Stats {
@@ -42,6 +42,7 @@ macro_rules! counts {
             pub fn metrics(&self) -> Vec<Metric> {
                 vec![$(
                     Metric::counter($metric, concat!($($help),+).trim_ascii_start())
+                        $(.unit(Unit::$unit))?
                         .reads(self.$field.get())
                         .shown(Section::$section, $info),
                 )*]
@@ -78,7 +79,7 @@ counts! {
     /// Records that an exchange brought to either side: what hints and repairs had missed.
     exchanged_records: "schism_merkle_exchanged_records", Stats "exchanged_records";
     /// Bytes of the messages by which trees were compared and mended, whoever began it.
-    exchange_sent_bytes: "schism_merkle_exchange_sent_bytes", Stats "exchange_sent_bytes";
-    /// The same, from the others.
-    exchange_received_bytes: "schism_merkle_exchange_received_bytes", Stats "exchange_received_bytes";
+    exchange_sent_bytes: "schism_merkle_exchange_sent_bytes", Stats "exchange_sent_bytes", Bytes;
+    /// Bytes that came from others for the same.
+    exchange_received_bytes: "schism_merkle_exchange_received_bytes", Stats "exchange_received_bytes", Bytes;
 }

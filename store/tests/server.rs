@@ -247,21 +247,22 @@ async fn one_connection_too_many_is_told_so() {
 }
 
 #[tokio::test]
-async fn shutdown_answers_the_request_in_hand_and_begins_no_other() {
+async fn shutdown_answers_the_requests_in_hand_and_begins_no_other() {
     let server = Running::start(Limits::default()).await;
     let (mut busy, mut idle) = (server.client().await, server.client().await);
     assert_eq!(idle.ask("PING").await, Reply::Simple("PONG".into()));
-    busy.send("SET slow 1\r\nSET after 1\r\n").await;
+    busy.send("SET slow 1\r\nSET beside 1\r\nGET slow\r\nSET after 1\r\n").await;
     server.service.entered.acquire().await.unwrap().forget();
     server.stop.send(()).unwrap();
     assert_eq!(idle.receive().await, None);
     assert!(!server.task.is_finished(), "the request in hand is waited for");
     server.service.gate.add_permits(1);
     assert_eq!(busy.receive().await, Some(Reply::OK));
-    assert_eq!(busy.receive().await, None);
+    assert_eq!(busy.receive().await, Some(Reply::OK));
+    assert_eq!(busy.receive().await, None, "what had to wait was not begun");
     server.task.await.unwrap();
     let pairs = server.service.pairs.lock().unwrap();
-    assert_eq!(pairs.keys().collect::<Vec<_>>(), ["slow"]);
+    assert_eq!(pairs.keys().collect::<Vec<_>>(), ["beside", "slow"]);
 }
 
 #[tokio::test]

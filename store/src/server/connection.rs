@@ -103,7 +103,6 @@ impl Connection {
                 }
             };
             if next == Next::Close || *stopped.borrow() {
-                self.carry_out(service, &mut batch).await;
                 return Ok(Next::Close);
             }
             if self.outgoing.len() >= FLUSH_BYTES {

@@ -62,6 +62,9 @@ fn same(metrics: &Exposition) -> BTreeMap<String, f64> {
         ("hints_dropped", sum("schism_hints_dropped_total")),
         ("exchanges", sum("schism_merkle_exchanges_total")),
         ("exchanged_records", sum("schism_merkle_exchanged_records_total")),
+        ("exchange_sent_bytes", sum("schism_merkle_exchange_sent_bytes_total")),
+        ("exchange_received_bytes", sum("schism_merkle_exchange_received_bytes_total")),
+        ("stand_ins", sum("schism_stand_ins_total")),
         ("nodes", sum("schism_members")),
         ("nodes_up", sum("schism_member_up")),
         ("nodes_down", metrics.value("schism_members", &[("health", "down")])),
@@ -75,7 +78,7 @@ fn same(metrics: &Exposition) -> BTreeMap<String, f64> {
     ]
     .map(|(field, value)| (field.to_owned(), value))
     .into();
-    for word in ["ERR", "NOPROTO", "NOTREPLICA", "TOOBIG", "UNAVAILABLE", "UNCERTAIN", "other"] {
+    for word in WORDS_OF_ERRORS {
         let count = metrics.value("schism_errors_total", &[("word", word)]);
         same.insert(format!("errorstat_{word} count"), count);
     }
@@ -91,6 +94,19 @@ fn same(metrics: &Exposition) -> BTreeMap<String, f64> {
     }
     same
 }
+
+/// First words of errors, and one for all others.
+const WORDS_OF_ERRORS: [&str; 9] = [
+    "ERR",
+    "NOPROTO",
+    "NOTREPLICA",
+    "OVERLOADED",
+    "TOOBIG",
+    "UNAVAILABLE",
+    "UNCERTAIN",
+    "UNREPAIRED",
+    "other",
+];
 
 /// Every number of `INFO`; those inside a field as `field part`.
 fn numbers(info: &BTreeMap<String, String>) -> BTreeMap<String, f64> {
