@@ -1,0 +1,182 @@
+//! The shell around requests: what a coordinator does with the actions it is given.
+
+use bytes::Bytes;
+
+use store::peer::CallError;
+use store::request::{
+    Action, Call, CallId, Failure, Goal, Outcome, Purpose, Reply, Request, Target, Write,
+};
+use store::hint::Hint;
+use store::version::Context;
+
+use rand::RngExt;
+
+use crate::agenda::{Event, Micros};
+use crate::disk::Then;
+use crate::flaw::Flaw;
+use crate::letter::{Ask, Key, Return};
+use crate::node::{Asker, Errand, Node, Running};
+use crate::operation::Asked;
+use crate::plan::{DEADLINE, KEYS, QUORUM};
+use crate::world::World;
+
+/// Who is silent after this share of a request's time gets a stand-in.
+const PATIENCE_SHARE: u64 = 4;
+
+impl World {
+    /// Begins what a client asked.
+    pub(crate) fn begin_asked(&mut self, operation: usize) {
+        let asked = self.clients.operations[operation].clone();
+        let node = asked.node;
+        let goal = match &asked.asked {
+            Asked::Read => Goal::Read,
+            Asked::Write { context, .. } => {
+                let value = asked.value().map(|number| Bytes::from(number.to_string()));
+                let write = self.write_goal(node, context.clone(), value);
+                self.witness.given(&self.nodes[node].id, write.nonce, asked.number);
+                Goal::Write(write)
+            }
+        };
+        let deadline = self.agenda.now() + DEADLINE;
+        self.begin(node, Asker::Client(operation), asked.key, goal, QUORUM, deadline);
+    }
+
+    /// Begins an update that another node forwarded.
+    pub(crate) fn begin_forwarded(
+        &mut self,
+        node: usize,
+        back: Return,
+        key: Key,
+        (context, value, w): (Context, Option<Bytes>, usize),
+        deadline: Micros,
+    ) {
+        let goal = Goal::Write(self.write_goal(node, context, value));
+        self.begin(node, Asker::Node(back), key, goal, w, deadline);
+    }
+
+    fn write_goal(&mut self, node: usize, context: Context, value: Option<Bytes>) -> Write {
+        let nonce = self.nodes[node].nonce();
+        Write { value, context, nonce, wall_micros: self.agenda.now() }
+    }
+
+    fn begin(
+        &mut self,
+        node: usize,
+        asker: Asker,
+        key: Key,
+        goal: Goal,
+        w: usize,
+        deadline: Micros,
+    ) {
+        let is_read = matches!(goal, Goal::Read);
+        let (request, actions) = Request::begin(self.target(node, key, w), goal);
+        let number = self.number();
+        self.note(|| format!("n{} begins request {number} for {asker:?}", node + 1));
+        let running = Running { request, asker, key, deadline, is_read, is_answered: false };
+        self.nodes[node].running.insert(number, running);
+        self.carry_out(node, number, actions);
+    }
+
+    fn target(&mut self, node: usize, key: Key, w: usize) -> Target {
+        // Belief of who is down is right more often than not.
+        let others = (0..self.plan.nodes).filter(|other| *other != node);
+        let believed: Vec<usize> = others
+            .filter(|other| {
+                let chance = if self.reach(node, *other) { 1 } else { 14 };
+                self.random.random_range(0..20) < chance
+            })
+            .collect();
+        let id = |at: usize| self.nodes[at].id.clone();
+        let primaries = self.plan.primaries(key).map(id).collect();
+        let stand_ins = self.plan.stand_ins(key).map(id).collect();
+        let (me, down) = (id(node), believed.into_iter().map(id).collect());
+        Target { me, policy: KEYS[key].policy, primaries, stand_ins, down, r: QUORUM, w }
+    }
+
+    /// A request hears what became of a call.
+    pub(crate) fn request_hears(
+        &mut self,
+        node: usize,
+        request: u64,
+        id: &CallId,
+        mut heard: Result<Reply, CallError>,
+    ) {
+        if self.has(Flaw::ForwardRepeated)
+            && id.purpose == Purpose::Forward
+            && let Err(CallError::Lost | CallError::Late) = heard
+        {
+            heard = Err(CallError::NotConnected);
+        }
+        self.note(|| format!("n{} request {request} hears of {id:?}: {heard:?}", node + 1));
+        let running = self.nodes[node].running.get_mut(&request);
+        let actions = running.expect("it waits for this call").request.hear(id, heard);
+        self.carry_out(node, request, actions);
+    }
+
+    /// A request is woken.
+    pub(crate) fn wake(&mut self, node: usize, life: u64, request: u64) {
+        let at = &mut self.nodes[node];
+        if at.is_up
+            && at.life == life
+            && let Some(running) = at.running.get_mut(&request)
+        {
+            let actions = running.request.wake();
+            self.carry_out(node, request, actions);
+        }
+    }
+
+    fn carry_out(&mut self, node: usize, request: u64, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Call(id, call) => self.make(node, request, id, call),
+                Action::Answer(result) => self.tell(node, request, result),
+                Action::Hint { owner, record } => {
+                    let key = self.keys[self.nodes[node].running[&request].key].clone();
+                    self.note(|| format!("n{} keeps a hint for {owner}", node + 1));
+                    self.keep(node, Hint { owner, key, record }, Then::Nothing);
+                }
+                Action::Wake => {
+                    let (now, life) = (self.agenda.now(), self.nodes[node].life);
+                    let deadline = self.nodes[node].running[&request].deadline;
+                    let later = deadline.saturating_sub(now) / PATIENCE_SHARE;
+                    self.agenda.enter(later, Event::Wake { node, life, request });
+                }
+                Action::Count(_) => {}
+            }
+        }
+        if self.nodes[node].running[&request].request.is_over() {
+            self.nodes[node].running.remove(&request);
+        }
+    }
+
+    fn make(&mut self, node: usize, request: u64, id: CallId, call: Call) {
+        let running = &self.nodes[node].running[&request];
+        let (key, is_read) = (running.key, running.is_read);
+        let is_repair = id.purpose == Purpose::Repair;
+        let deadline = if is_repair { self.agenda.now() + DEADLINE } else { running.deadline };
+        let (to, is_store) = (Node::place(&id.to), id.purpose == Purpose::Store);
+        let errand = Errand::Request(request, id);
+        if is_read && is_store && self.has(Flaw::NoWriteBack) {
+            let back = self.expect(node, errand, to);
+            return self.agenda.enter(0, Event::Heard(back, Ok(Reply::Done)));
+        }
+        self.call((node, errand), to, (key, Ask::Call(call)), deadline);
+    }
+
+    fn tell(&mut self, node: usize, request: u64, result: Result<Outcome, Failure>) {
+        let running = self.nodes[node].running.get_mut(&request).expect("it is under way");
+        assert!(!running.is_answered, "a client is told exactly once");
+        running.is_answered = true;
+        match running.asker {
+            Asker::Client(operation) => self.client_hears(operation, result),
+            Asker::Node(back) => {
+                let reply = match result {
+                    Ok(Outcome::Written(context)) => Ok(Reply::Forwarded(context)),
+                    Ok(Outcome::Read(_)) => unreachable!("only updates are forwarded"),
+                    Err(failure) => Err(CallError::Refused(failure.to_string())),
+                };
+                self.answer(node, back, reply);
+            }
+        }
+    }
+}
