@@ -41,7 +41,7 @@ use crate::clock::{Clock, WallClock};
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
-use crate::version::{Actor, Context, Kind, Record, Write};
+use crate::version::{Actor, Context, Kind, Record, Write, Written};
 
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
 const STRIPES: usize = 1024;
@@ -135,21 +135,25 @@ impl Replica {
     }
 
     /// Writes `value` (`None` deletes) over the siblings that `context` has seen, numbered by this
-    /// node; returns the record once it is durable.
+    /// node; returns the record once it is durable, and the context with which the writer may go on.
     pub async fn update(
         &self,
         home: &Home,
         key: &Bytes,
         context: &Context,
         value: Option<Bytes>,
-    ) -> Result<Record, ReplicaError> {
-        self.change(home, key, |own| {
+    ) -> Result<(Record, Context), ReplicaError> {
+        let mut after = Context::default();
+        let updated = self.change(home, key, |own| {
             own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
             let (actor, wall_micros) = (&self.actor, self.clock.micros());
             let write = Write { context, actor, wall_micros, value };
-            write.over(own, &home.settings, self.record_bytes).map_err(ReplicaError::Crowded)
-        })
-        .await
+            let written = write.over(own, &home.settings, self.record_bytes);
+            let Written { record, context } = written.map_err(ReplicaError::Crowded)?;
+            after = context;
+            Ok(record)
+        });
+        Ok((updated.await?, after))
     }
 
     /// The trees over the own copies.

@@ -49,7 +49,9 @@ impl Errand {
             }
             Call::Update { context, value } => {
                 let updated = replica.update(&self.home, &self.key, &context, value).await;
-                updated.map(Reply::Updated).map_err(|error| CallError::Refused(worded(&error)))
+                updated
+                    .map(|(record, context)| Reply::Updated(record, context))
+                    .map_err(|error| CallError::Refused(worded(&error)))
             }
             Call::Forward { .. } => Err(CallError::Confused),
         }

@@ -85,6 +85,11 @@ impl Tally {
         self.answered.len()
     }
 
+    /// Whether `node` has answered.
+    pub fn has_answered(&self, node: &NodeId) -> bool {
+        self.answered.contains(node)
+    }
+
     /// The replicas, in the order of the preference list.
     pub fn replicas(&self) -> &[NodeId] {
         &self.replicas

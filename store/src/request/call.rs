@@ -55,8 +55,9 @@ pub enum Reply {
     Same,
     /// To [`Call::Store`] and [`Call::Hold`]: it is done, and durable.
     Done,
-    /// To [`Call::Update`]: the own copy, durable with the new value in it.
-    Updated(Record),
+    /// To [`Call::Update`]: the own copy, durable with the new value in it, and the context with which
+    /// its writer may go on: it knows of no sibling that the writer has not read.
+    Updated(Record, Context),
     /// To [`Call::Forward`]: the context after the write.
     Forwarded(Context),
 }

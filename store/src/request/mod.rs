@@ -162,6 +162,8 @@ impl Request {
 
     /// It takes long: who is silent gets a stand-in. Asked for by [`Action::Wake`].
     pub fn wake(&mut self) -> Vec<Action> {
+        // The next phase may ask to be woken in its turn.
+        self.is_woken = false;
         if !self.is_answered {
             self.stand_in_for_silent();
         }

@@ -63,7 +63,7 @@ impl Request {
                 }
                 reading.quorum.add(from, record);
             }
-            Ok(Reply::Same) => {
+            Ok(Reply::Same) if reading.own.is_some() => {
                 let record = reading.own.clone();
                 reading.quorum.add(from, record);
             }
@@ -92,8 +92,10 @@ impl Request {
             heard => {
                 let error = heard.map_or_else(|error| error, |_| CallError::Confused);
                 reading.failed(holder, error);
-                let step = reading.stand_ins.stand_in_failed(owner);
-                self.cover_reader(owner, step);
+                if !reading.is_decided && !reading.quorum.tally().has_answered(owner) {
+                    let step = reading.stand_ins.stand_in_failed(owner);
+                    self.cover_reader(owner, step);
+                }
             }
         }
         self.decide_reading();
@@ -140,8 +142,11 @@ impl Request {
     fn reader_failed(&mut self, node: &NodeId, error: CallError) {
         let reading = self.reading.as_mut().expect("a read phase asked it");
         reading.failed(node, error);
-        let step = reading.stand_ins.primary_failed(node);
-        self.cover_reader(node, step);
+        // Once the read has its quorum, nobody else is asked.
+        if !reading.is_decided {
+            let step = reading.stand_ins.primary_failed(node);
+            self.cover_reader(node, step);
+        }
     }
 
     fn cover_reader(&mut self, owner: &NodeId, step: Step) {

@@ -82,8 +82,8 @@ impl Request {
     /// The own copy has the new value; it counts as one acknowledgement.
     pub(super) fn hear_updated(&mut self, heard: Result<Reply, CallError>) {
         let why = match heard {
-            Ok(Reply::Updated(record)) => {
-                let then = Outcome::Written(record.context());
+            Ok(Reply::Updated(record, context)) => {
+                let then = Outcome::Written(context);
                 let primaries = self.target.primaries.iter().cloned();
                 let mut quorum = WriteQuorum::new(primaries, self.target.w);
                 quorum.add(&self.target.me);
@@ -106,8 +106,11 @@ impl Request {
             heard => {
                 let error = heard.map_or_else(|error| error, |_| CallError::Confused);
                 storing.missing.push((from.clone(), error));
-                let step = storing.stand_ins.primary_failed(from);
-                self.cover_writer(from, step);
+                // Once the client was told, who is missing has a hint, and nobody else is asked.
+                if !storing.is_decided {
+                    let step = storing.stand_ins.primary_failed(from);
+                    self.cover_writer(from, step);
+                }
             }
         }
         self.decide_storing();
@@ -129,8 +132,10 @@ impl Request {
             heard => {
                 let error = heard.map_or_else(|error| error, |_| CallError::Confused);
                 storing.missing.push((holder.clone(), error));
-                let step = storing.stand_ins.stand_in_failed(owner);
-                self.cover_writer(owner, step);
+                if !storing.is_decided && !storing.quorum.tally().has_answered(owner) {
+                    let step = storing.stand_ins.stand_in_failed(owner);
+                    self.cover_writer(owner, step);
+                }
             }
         }
         self.decide_storing();

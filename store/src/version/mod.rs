@@ -32,4 +32,4 @@ pub use stamp::Stamp;
 pub use tag::{Nonce, Tag};
 pub use vector::VersionVector;
 pub use vector_clock::VectorClock;
-pub use write::{Crowd, Write};
+pub use write::{Crowd, Write, Written};

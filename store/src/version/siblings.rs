@@ -89,6 +89,20 @@ impl Siblings {
         self.entries.iter().map(|(actor, entry)| (actor.clone(), entry.counter)).collect()
     }
 
+    /// All that is known here but for the siblings beside `dot`: what the writer of `dot` may hand back
+    /// with its next write. It has not read those siblings, and must not overwrite them.
+    ///
+    /// A vector has no gaps: where an older sibling of the same actor is live, `dot` itself is left
+    /// out too, and the writer's next write will be beside its last. Reading first mends that.
+    pub fn context_of_writer(&self, dot: &Dot) -> Context {
+        let seen = |(actor, entry): (&Actor, &Entry)| {
+            let is_alone = *actor == dot.actor && entry.live.len() == 1;
+            let counter = if is_alone { entry.counter } else { entry.first_live() - 1 };
+            (counter > 0).then(|| (actor.clone(), counter))
+        };
+        self.entries.iter().filter_map(seen).collect()
+    }
+
     /// The live values, ascending, tombstones left out. Equal values of concurrent writes both stay.
     pub fn values(&self) -> Vec<Bytes> {
         let live = self.entries.values().flat_map(|entry| entry.live.iter().flatten());

@@ -137,7 +137,7 @@ pub(crate) fn play(
                 let actor = Actor::new(node(SERVERS[at]), server.epoch);
                 let value = (!delete).then(|| value(id));
                 let write = Write { context, actor: &actor, wall_micros: id, value };
-                let record = write.over(server.held.take(), settings, 1 << 20).unwrap();
+                let record = write.over(server.held.take(), settings, 1 << 20).unwrap().record;
                 let counter = record.context().vector().counter(&actor);
                 let is_new = given.insert((actor, counter));
                 assert!(is_new, "{record:?}: given twice");

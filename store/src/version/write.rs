@@ -49,6 +49,15 @@ pub enum Crowd {
     Long(usize),
 }
 
+/// What a write makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The copy to hold.
+    pub record: Record,
+    /// With which its client may go on: it knows of no sibling that the client has not read.
+    pub context: Context,
+}
+
 impl Write<'_> {
     /// The copy to hold once this is written over `own`; its encoding has at most `record_bytes`.
     ///
@@ -59,35 +68,37 @@ impl Write<'_> {
         own: Option<Record>,
         settings: &Keyspace,
         record_bytes: usize,
-    ) -> Result<Record, Crowd> {
+    ) -> Result<Written, Crowd> {
         let held = own.as_ref().map_or(0, Record::siblings);
-        let record = self.number(own, settings);
+        let (record, context) = self.number(own, settings);
         let allowed = settings.siblings_allowed();
         if record.siblings() > allowed.max(held) {
             return Err(Crowd::Many { held, allowed });
         }
         match record.encode().len() {
             bytes if bytes > record_bytes => Err(Crowd::Long(bytes)),
-            _ => Ok(record),
+            _ => Ok(Written { record, context }),
         }
     }
 
-    fn number(self, own: Option<Record>, settings: &Keyspace) -> Record {
+    fn number(self, own: Option<Record>, settings: &Keyspace) -> (Record, Context) {
         let Write { context, actor, wall_micros, value } = self;
         if Kind::of(settings) == Kind::Branches {
             let mut branches = match own {
                 Some(Record::Branches(branches)) => branches,
                 _ => Branches::default(),
             };
-            branches.update(context, actor, wall_micros, settings.vector_limit, value);
-            return Record::Branches(branches);
+            let clock =
+                branches.update(context, actor, wall_micros, settings.vector_limit, value);
+            return (Record::Branches(branches), Context::from(clock));
         }
         let mut siblings = match own {
             Some(Record::Siblings(siblings)) => siblings,
             _ => Siblings::default(),
         };
-        siblings.update(context, actor.clone(), value);
-        Record::Siblings(siblings)
+        let dot = siblings.update(context, actor.clone(), value);
+        let context = siblings.context_of_writer(&dot);
+        (Record::Siblings(siblings), context)
     }
 }
 
@@ -113,7 +124,7 @@ mod tests {
     ) -> Result<Record, Crowd> {
         let (actor, value) = (Actor::new(node(server), 1), Some(Bytes::from(server.to_owned())));
         let write = Write { context, actor: &actor, wall_micros: 1, value };
-        write.over(own, settings, 1 << 20)
+        write.over(own, settings, 1 << 20).map(|written| written.record)
     }
 
     fn crowd(count: usize, settings: &Keyspace) -> Record {

@@ -61,7 +61,8 @@ impl Clients {
         Asked::Write { deletes, context, saw }
     }
 
-    fn remember(&mut self, operation: usize) {
+    /// What the client now knows of the key; `covers`: whether a context knows the write of a number.
+    fn remember(&mut self, operation: usize, covers: impl Fn(&Context, u64) -> bool) {
         let Operation { client, key, asked, outcome, number: own, .. } = &self.operations[operation];
         if KEYS[*key].policy != Policy::Siblings {
             return;
@@ -72,9 +73,10 @@ impl Clients {
                 let values = record.iter().flat_map(Record::values);
                 Past { context, saw: values.map(|value| number(&value)).collect() }
             }
-            // What it wrote, and what it knew when it wrote.
+            // What it knew when it wrote; and what it wrote, unless that stands beside siblings which
+            // it has not read.
             (Asked::Write { saw, deletes, .. }, Outcome::Ok(Reply::Written(context))) => {
-                let own = (!deletes).then_some(*own);
+                let own = (!deletes && covers(context, *own)).then_some(*own);
                 Past { context: context.clone(), saw: saw.iter().copied().chain(own).collect() }
             }
             _ => return,
@@ -129,7 +131,8 @@ impl World {
         };
         self.end(operation, outcome);
         self.count_seats(operation);
-        self.clients.remember(operation);
+        let witness = &self.witness;
+        self.clients.remember(operation, |context, number| witness.covers(context, number));
     }
 
     /// The node that a client was waiting for is gone.

@@ -24,6 +24,7 @@ pub(crate) enum Asked {
 
 /// How an operation ended.
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "the journal and the verdict print why an operation failed")]
 pub(crate) enum Outcome {
     /// It has not ended.
     Open,

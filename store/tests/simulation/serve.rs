@@ -91,8 +91,9 @@ impl World {
             _ => Siblings::default(),
         };
         let dot = siblings.update(context, node.actor.clone(), value);
+        let after = siblings.context_of_writer(&dot);
         let record = Record::Siblings(siblings);
-        let then = Then::Reply(back, Reply::Updated(record.clone()));
+        let then = Then::Reply(back, Reply::Updated(record.clone(), after));
         self.write(me, Change::Copy(key, record, Some(dot)), then);
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use store::ring::NodeId;
-use store::version::{Dot, Nonce, Record, Tag};
+use store::version::{Context, Dot, Nonce, Record, Tag};
 
 use crate::disk::Change;
 use crate::letter::Key;
@@ -109,6 +109,11 @@ impl Witness {
     /// Whether anything of the write `number` was ever durable anywhere.
     pub(crate) fn has_seen(&self, number: u64) -> bool {
         self.durable.contains(&number) || self.tag_of.contains_key(&number)
+    }
+
+    /// Whether `context` knows the sibling that the write `number` made.
+    pub(crate) fn covers(&self, context: &Context, number: u64) -> bool {
+        self.dot_of.get(&number).is_some_and(|dot| context.vector().knows(dot))
     }
 
     /// Whether who holds `record` knows of the write `number`; `None`: the witness cannot tell.

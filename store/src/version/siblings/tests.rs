@@ -121,6 +121,29 @@ fn an_actor_whose_dots_were_forgotten_gives_them_again_and_hides_a_write() {
     assert_eq!(sound.join(limited).values().len(), 1, "which is why dots have no limit");
 }
 
+#[test]
+fn who_wrote_without_reading_may_not_overwrite_what_is_there() {
+    let mut siblings = Siblings::new(actor("n1"), Some(value("a")));
+    siblings = siblings.join(Siblings::new(actor("n2"), Some(value("b"))));
+    // Blind: `a` and `b` are live and were not read, so the next write must leave them alone.
+    let dot = siblings.update(&Context::default(), actor("n1"), Some(value("c")));
+    let context = siblings.context_of_writer(&dot);
+    assert_eq!(context, Context::default());
+    siblings.update(&context, actor("n1"), Some(value("d")));
+    assert_eq!(siblings.values(), ["a", "b", "c", "d"].map(value));
+}
+
+#[test]
+fn who_wrote_after_reading_may_overwrite_what_it_wrote() {
+    let mut siblings = Siblings::new(actor("n1"), Some(value("a")));
+    let dot = siblings.update(&siblings.context(), actor("n1"), Some(value("b")));
+    let context = siblings.context_of_writer(&dot);
+    // Bob knows nothing of this; Ada goes on where she was, and his write stays.
+    siblings.update(&Context::default(), actor("n2"), Some(value("bob")));
+    siblings.update(&context, actor("n1"), Some(value("c")));
+    assert_eq!(siblings.values(), ["bob", "c"].map(value));
+}
+
 proptest! {
     /// No write is lost that no reader has superseded, and none comes back: on every server, always,
     /// the values are those the definition says, also after disks were lost.
@@ -175,7 +198,7 @@ proptest! {
             let (context, actor) = (Context::default(), Actor::new(node("n9"), 9));
             let value = Some(value(text));
             let write = Write { context: &context, actor: &actor, wall_micros: 0, value };
-            Some(write.over(own, &dotted(), 1 << 20).unwrap())
+            Some(write.over(own, &dotted(), 1 << 20).unwrap().record)
         };
         let after = number(number(before.clone(), "ada"), "bob").unwrap();
         let mut expected = before.map_or(Vec::new(), |record| record.values());
