@@ -78,19 +78,23 @@ impl World {
     }
 
     fn target(&mut self, node: usize, key: Key, w: usize) -> Target {
-        // Belief of who is down is right more often than not.
         let others = (0..self.plan.nodes).filter(|other| *other != node);
-        let believed: Vec<usize> = others
-            .filter(|other| {
-                let chance = if self.reach(node, *other) { 1 } else { 14 };
-                self.random.random_range(0..20) < chance
-            })
-            .collect();
+        let believed: Vec<usize> =
+            others.filter(|other| self.is_believed_down(node, *other)).collect();
         let id = |at: usize| self.nodes[at].id.clone();
         let primaries = self.plan.primaries(key).map(id).collect();
         let stand_ins = self.plan.stand_ins(key).map(id).collect();
         let (me, down) = (id(node), believed.into_iter().map(id).collect());
         Target { me, policy: KEYS[key].policy, primaries, stand_ins, down, r: QUORUM, w }
+    }
+
+    /// Belief is right more often than not, and always once all has healed.
+    fn is_believed_down(&mut self, node: usize, other: usize) -> bool {
+        match self.reach(node, other) {
+            true if self.network.is_calm() => false,
+            true => self.random.random_range(0..20) == 0,
+            false => self.random.random_range(0..3) > 0,
+        }
     }
 
     /// A request hears what became of a call.

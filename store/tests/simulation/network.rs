@@ -18,6 +18,7 @@ pub(crate) struct Network {
     lost: u32,
     late: u32,
     overloaded: u32,
+    is_calm: bool,
 }
 
 impl Network {
@@ -25,7 +26,8 @@ impl Network {
     pub(crate) fn new(plan: &Plan) -> Network {
         let Plan { seed, nodes, lost, late, overloaded, .. } = *plan;
         let cut = vec![vec![false; nodes]; nodes];
-        Network { random: stream(seed, Stream::Network), cut, lost, late, overloaded }
+        let random = stream(seed, Stream::Network);
+        Network { random, cut, lost, late, overloaded, is_calm: false }
     }
 
     /// Whether packets pass.
@@ -47,6 +49,12 @@ impl Network {
     pub(crate) fn calm(&mut self) {
         self.mend();
         (self.lost, self.late, self.overloaded) = (0, 0, 0);
+        self.is_calm = true;
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_calm
     }
 
     /// Whether too much is waiting to be sent.
