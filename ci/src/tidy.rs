@@ -23,6 +23,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ci", &[]),
 ];
 
+/// Who may import whom for its tests besides: the store's simulation is judged by the checker that
+/// judges real runs. What they ship never meets.
+const TEST_EDGES: &[(&str, &str)] = &[("store", "checker")];
+
 /// Lines without tests from which on a file holds a second noun.
 const LINES_MAX: usize = 400;
 
@@ -67,10 +71,15 @@ pub fn tidy(root: &Path) -> Result<Vec<String>> {
 /// Imports of our own crates that the house does not know.
 fn edge_complaints(krate: &str, manifest: &str) -> Vec<String> {
     let allowed = EDGES.iter().find(|(name, _)| *name == krate).map_or(&[][..], |(_, to)| to);
-    let ours = |name: &String| EDGES.iter().any(|(krate, _)| krate == name);
+    let forbidden = |name: &String| {
+        EDGES.iter().any(|(krate, _)| krate == name) && !allowed.contains(&name.as_str())
+    };
+    let in_tests = names(manifest, "dev-dependencies").into_iter();
+    let in_tests = in_tests.filter(|name| !TEST_EDGES.contains(&(krate, name.as_str())));
     names(manifest, "dependencies")
         .into_iter()
-        .filter(|name| ours(name) && !allowed.contains(&name.as_str()))
+        .chain(in_tests)
+        .filter(forbidden)
         .map(|name| format!("{krate}/Cargo.toml: {krate} must not import {name}"))
         .collect()
 }
@@ -169,6 +178,16 @@ mod tests {
             ["checker/Cargo.toml: checker must not import store"]
         );
         assert!(edge_complaints("workloads", manifest).is_empty());
+    }
+
+    #[test]
+    fn only_the_tests_of_the_store_may_import_the_checker() {
+        let tests = "[dev-dependencies]\nchecker.workspace = true\n";
+        assert!(edge_complaints("store", tests).is_empty());
+        let ships = "[dependencies]\nchecker.workspace = true\n";
+        assert_eq!(edge_complaints("store", ships).len(), 1);
+        let other = "[dev-dependencies]\nstore.workspace = true\n";
+        assert_eq!(edge_complaints("checker", other).len(), 1);
     }
 
     #[test]

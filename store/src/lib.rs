@@ -11,8 +11,8 @@
 //! | `SET key value`, `MSET …` | `+OK` |
 //! | `DEL key…`, `EXISTS key…` | how many |
 //! | `KV.GET key [R r]` | `[context, [value…]]`: every sibling, ascending; nothing held: an empty list |
-//! | `KV.PUT key value [CONTEXT c] [R r] [W w]` | the new context |
-//! | `KV.DEL key [CONTEXT c] [R r] [W w]` | the new context |
+//! | `KV.PUT key value [CONTEXT c] [R r] [W w]` | a context to go on from: it knows no sibling that was not read |
+//! | `KV.DEL key [CONTEXT c] [R r] [W w]` | the same |
 //! | `KV.REPLICA key` | `[version, [value…]]`: this node's own copy, ascending; `-NOTREPLICA` where it is no primary |
 //! | `KV.ROOTS` | `[[name, root]…]`: the Merkle root of every replica set this node belongs to (`keyspace/n1,n2,n3`) |
 //! | `KV.REPAIR [node]` | this node compares its copies with those of `node`, or of every other replica, and both take over what they lack: `{node: {differing, received, sent, sent_bytes, …}}` |

@@ -206,7 +206,7 @@ async fn a_join_that_changes_nothing_writes_nothing() {
         settle(&engine, 1).await;
         engine.sync();
     });
-    replica.join(&home, &key, record.unwrap()).await.unwrap();
+    replica.join(&home, &key, record.unwrap().0).await.unwrap();
     assert_eq!(engine.sync(), 0);
 }
 
@@ -225,7 +225,7 @@ async fn trees_and_counts_are_the_same_after_a_restart() {
                 settle(&engine, 1).await;
                 engine.sync();
             });
-            last = record.unwrap().context();
+            last = record.unwrap().1;
         }
     }
     assert_ne!(replica.trees().root(0), Some(empty));

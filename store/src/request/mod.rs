@@ -36,7 +36,8 @@
 //! Invariants: a client is told exactly once; `UNAVAILABLE` is said only where nothing was written
 //! anywhere (see [`Failure`]); a register read of a strict quorum replies only what W replicas hold; a
 //! primary that has neither acknowledged a write nor a stand-in has a hint at its coordinator, once all
-//! calls have ended.
+//! calls have ended (but for the coordinator itself, which keeps no hints for itself). They are tried in
+//! every order by `tests`, and in a whole cluster by `tests/simulation`.
 //! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.5 and §4.6; Attiya, Bar-Noy and Dolev, JACM 1995
 //! (registers); Preguiça et al., PODC 2012 (dots).
 

@@ -29,7 +29,7 @@ fn shown(record: Option<&Record>) -> String {
     format!("{} ({})", values.join(" + "), record.version())
 }
 
-/// `write register v r=2 w=2 n1 n2 n3 at n1 stand-ins n4 down n3`: which request, and where.
+/// `register of n1 n2 n3 at n1 w=2 stand-ins n4 down n3`: which request, and where.
 fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
     let mut target = Target {
         me: node("n1"),
@@ -49,6 +49,7 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
     for word in &words[1..] {
         match *word {
             "of" | "at" | "stand-ins" | "down" => list = word,
+            name if name.starts_with("w=") => target.w = name[2..].parse().unwrap(),
             name if list == "of" => target.primaries.push(node(name)),
             name if list == "at" => target.me = node(name),
             name if list == "stand-ins" => target.stand_ins.push(node(name)),
@@ -117,7 +118,9 @@ fn told(action: &Action) -> String {
             Call::Update { value, .. } => format!("{to} <- update {value:?}"),
             Call::Forward { value, w, .. } => format!("{to} <- coordinate {value:?}, w={w}"),
         },
-        Action::Answer(Ok(Outcome::Read(record))) => format!("client <- {}", shown(record.as_ref())),
+        Action::Answer(Ok(Outcome::Read(record))) => {
+            format!("client <- {}", shown(record.as_ref()))
+        }
         Action::Answer(Ok(Outcome::Written(_))) => "client <- OK".into(),
         Action::Answer(Err(failure)) => format!("client <- {failure}"),
         Action::Hint { owner, record } => format!("hint for {owner}: {}", shown(Some(record))),

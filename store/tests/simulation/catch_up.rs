@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use store::Policy;
 
 use crate::agenda::Micros;
+use crate::flaw::Flaw;
 use crate::letter::Key;
 use crate::plan::{DEADLINE, KEYS, Plan};
 
@@ -31,9 +32,10 @@ pub(crate) struct CatchUp {
 impl CatchUp {
     /// All that `node` has to hear if it starts `now` with an empty disk.
     pub(crate) fn begin(plan: &Plan, node: usize, now: Micros) -> CatchUp {
+        let waits = if plan.flaw == Some(Flaw::WipedCatchesUpAtOnce) { 0 } else { DEADLINE };
         let others = (0..plan.nodes).filter(|other| *other != node);
         let owed = others.flat_map(|other| plan.shared(node, other).map(move |key| (other, key)));
-        CatchUp { from: now + DEADLINE, owed: owed.collect() }
+        CatchUp { from: now + waits, owed: owed.collect() }
     }
 
     /// Whether reads of `key` are answered.

@@ -63,7 +63,8 @@ impl Clients {
 
     /// What the client now knows of the key; `covers`: whether a context knows the write of a number.
     fn remember(&mut self, operation: usize, covers: impl Fn(&Context, u64) -> bool) {
-        let Operation { client, key, asked, outcome, number: own, .. } = &self.operations[operation];
+        let Operation { client, key, asked, outcome, number: own, .. } =
+            &self.operations[operation];
         if KEYS[*key].policy != Policy::Siblings {
             return;
         }

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
+use store::hint::Hint;
 use store::peer::CallError;
 use store::request::{
     Action, Call, CallId, Failure, Goal, Outcome, Purpose, Reply, Request, Target, Write,
 };
-use store::hint::Hint;
 use store::version::Context;
 
 use rand::RngExt;

@@ -20,4 +20,6 @@ pub(crate) enum Flaw {
     ForwardRepeated,
     /// A node that lost its disk answers reads of registers at once.
     WipedAnswersAtOnce,
+    /// Such a node lets exchanges count that were begun while requests of its former life were open.
+    WipedCatchesUpAtOnce,
 }

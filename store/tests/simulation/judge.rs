@@ -24,29 +24,44 @@ use crate::plan::{KEYS, QUORUM, name};
 use crate::witness::number;
 use crate::world::World;
 
+fn siblings() -> impl Iterator<Item = Key> {
+    (0..KEYS.len()).filter(|key| KEYS[*key].policy == Policy::Siblings)
+}
+
 impl World {
-    /// What must not have happened; `last` are the last reads of all keys.
-    pub(crate) fn judge(&self, last: &[usize]) -> Vec<String> {
-        let mut violations = self.judge_registers();
-        violations.extend(self.divergent().into_iter().map(|key| {
-            let held = self.plan.primaries(key).map(|node| {
-                let copy = self.nodes[node].disk.copies.get(&key);
-                format!("n{}: {}", node + 1, copy.map_or("nothing".into(), Record::version))
-            });
-            let held: Vec<String> = held.collect();
-            format!("{}: the replicas differ in the end: {}", name(key), held.join(", "))
-        }));
-        for key in (0..KEYS.len()).filter(|key| KEYS[*key].policy == Policy::Siblings) {
-            let read = &self.clients.operations[last[key]];
-            let Outcome::Ok(Reply::Read(read)) = &read.outcome else { unreachable!("it succeeded") };
-            let copies = self.plan.primaries(key);
-            let copies = copies.map(|node| self.nodes[node].disk.copies.get(&key));
-            for held in copies.chain([read.as_ref()]) {
-                violations.extend(self.judge_siblings(key, held));
+    /// What is wrong with what the replicas hold.
+    pub(crate) fn judge_replicas(&self) -> Vec<String> {
+        let mut violations: Vec<String> =
+            self.divergent().into_iter().map(|key| self.difference(key)).collect();
+        for key in siblings() {
+            for node in self.plan.primaries(key) {
+                violations.extend(self.judge_siblings(key, self.nodes[node].disk.copies.get(&key)));
             }
+        }
+        violations
+    }
+
+    /// What is wrong with what clients were told; `last` are the last reads of all keys.
+    pub(crate) fn judge_answers(&self, last: &[usize]) -> Vec<String> {
+        let mut violations = self.judge_registers();
+        for key in siblings() {
+            let read = &self.clients.operations[last[key]];
+            let Outcome::Ok(Reply::Read(read)) = &read.outcome else {
+                unreachable!("it succeeded")
+            };
+            violations.extend(self.judge_siblings(key, read.as_ref()));
         }
         violations.extend(self.judge_failures());
         violations
+    }
+
+    fn difference(&self, key: Key) -> String {
+        let held = self.plan.primaries(key).map(|node| {
+            let copy = self.nodes[node].disk.copies.get(&key);
+            format!("n{}: {}", node + 1, copy.map_or("nothing".into(), Record::version))
+        });
+        let held: Vec<String> = held.collect();
+        format!("{}: the replicas differ in the end: {}", name(key), held.join(", "))
     }
 
     fn of_key(&self, key: Key) -> impl Iterator<Item = &Operation> {
@@ -67,7 +82,9 @@ impl World {
         let back = written()
             .flat_map(|operation| operation.saw().iter().map(move |value| (operation, value)))
             .filter(|(_, value)| live.contains(value))
-            .map(|(by, value)| format!("{}: {value} was overwritten by {} and is back", name(key), by.number));
+            .map(|(by, value)| {
+                format!("{}: {value} was overwritten by {} and is back", name(key), by.number)
+            });
         lost.chain(back).collect()
     }
 
@@ -85,7 +102,12 @@ impl World {
         if finding.verdict != Verdict::Valid {
             violations.push(format!("register: {}: {}", finding.verdict, finding.summary));
             violations.extend(finding.anomalies.into_iter().map(|anomaly| {
-                format!("{}: {}: {}", anomaly.key.unwrap_or_default(), anomaly.name, anomaly.because)
+                format!(
+                    "{}: {}: {}",
+                    anomaly.key.unwrap_or_default(),
+                    anomaly.name,
+                    anomaly.because
+                )
             }));
         }
         violations

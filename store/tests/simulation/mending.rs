@@ -143,8 +143,11 @@ impl World {
     /// The keys of which not all replicas hold the same.
     pub(crate) fn divergent(&self) -> BTreeSet<Key> {
         let differs = |key: &Key| {
-            let held: Vec<_> =
-                self.plan.primaries(*key).map(|node| self.nodes[node].disk.copies.get(key)).collect();
+            let held: Vec<_> = self
+                .plan
+                .primaries(*key)
+                .map(|node| self.nodes[node].disk.copies.get(key))
+                .collect();
             held.windows(2).any(|two| two[0] != two[1])
         };
         (0..self.keys.len()).filter(differs).collect()

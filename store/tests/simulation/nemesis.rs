@@ -57,8 +57,7 @@ impl World {
     }
 
     fn cut_halves(&mut self) {
-        let sides: Vec<bool> =
-            (0..self.plan.nodes).map(|_| self.nemesis.random.random()).collect();
+        let sides: Vec<bool> = (0..self.plan.nodes).map(|_| self.nemesis.random.random()).collect();
         self.cut_where(|from, to| sides[from] != sides[to]);
     }
 
@@ -76,7 +75,8 @@ impl World {
         for from in 0..self.plan.nodes {
             for to in (0..self.plan.nodes).filter(|to| is_cut(from, *to)) {
                 self.network.cut(from, to);
-                self.journal.note(self.agenda.now(), || format!("cut: n{} to n{}", from + 1, to + 1));
+                self.journal
+                    .note(self.agenda.now(), || format!("cut: n{} to n{}", from + 1, to + 1));
             }
         }
         let later = self.nemesis.ms(100, 2_500);
@@ -94,7 +94,9 @@ impl World {
         if !self.nodes[node].is_up {
             return;
         }
-        self.note(|| format!("n{} crashes{}", node + 1, if wiped { ", its disk is lost" } else { "" }));
+        self.note(|| {
+            format!("n{} crashes{}", node + 1, if wiped { ", its disk is lost" } else { "" })
+        });
         let running = self.nodes[node].running.values();
         let left: Vec<usize> = running
             .filter(|running| !running.is_answered)

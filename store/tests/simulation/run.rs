@@ -33,12 +33,9 @@ impl Run {
             world.step();
         }
         world.heal();
-        let rested = world.come_to_rest().and_then(|()| world.ask_last());
+        let judged = world.conclude();
         let mut violations = std::mem::take(&mut world.witness.violations);
-        match rested {
-            Ok(last) => violations.extend(world.judge(&last)),
-            Err(restless) => violations.push(restless),
-        }
+        violations.extend(judged.unwrap_or_else(|restless| vec![restless]));
         Run { world, violations }
     }
 }
@@ -51,6 +48,17 @@ impl World {
         for node in 0..self.plan.nodes {
             self.start(node);
         }
+    }
+
+    /// What is wrong once all has healed. Replicas are judged before anything more is asked of them: a
+    /// write to each would bring together what should have come together by itself.
+    fn conclude(&mut self) -> Result<Vec<String>, String> {
+        self.come_to_rest()?;
+        let mut violations = self.judge_replicas();
+        let last = self.ask_last()?;
+        violations.extend(self.judge_replicas());
+        violations.extend(self.judge_answers(&last));
+        Ok(violations)
     }
 
     /// Goes on until nothing is left to be done.
@@ -95,7 +103,8 @@ impl World {
         let mut last = Vec::new();
         for key in 0..KEYS.len() {
             self.ask_once(key, 0, Asked::Read)?;
-            let write = Asked::Write { deletes: false, context: Default::default(), saw: Vec::new() };
+            let write =
+                Asked::Write { deletes: false, context: Default::default(), saw: Vec::new() };
             self.ask_once(key, 1, write)?;
             last.push(self.ask_once(key, 2, Asked::Read)?);
         }

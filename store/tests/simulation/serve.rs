@@ -45,7 +45,9 @@ impl World {
                 let hint = Hint { owner, key: self.keys[key].clone(), record };
                 self.keep(me, hint, Then::Reply(back, Reply::Done));
             }
-            Ask::Call(Call::Update { context, value }) => self.update(me, back, key, &context, value),
+            Ask::Call(Call::Update { context, value }) => {
+                self.update(me, back, key, &context, value)
+            }
             Ask::Call(Call::Forward { context, value, w }) => {
                 // Nine tenths, so that the primary's own words come back in time.
                 let deadline = self.agenda.now() + left * 9 / 10;
@@ -118,7 +120,11 @@ impl World {
         // Where nothing but hints brings replicas together, the disk is never slower than a request:
         // an update that its own coordinator has given up has no hint.
         let slowest = if self.plan.has_crashes { 1_500 } else { 300 };
-        if is_slow { self.disks.random_range(20..slowest) * MS } else { self.disks.random_range(MS / 2..8 * MS) }
+        if is_slow {
+            self.disks.random_range(20..slowest) * MS
+        } else {
+            self.disks.random_range(MS / 2..8 * MS)
+        }
     }
 
     /// The oldest write on its way to a disk is durable.

@@ -38,7 +38,11 @@ pub(crate) fn number(value: &[u8]) -> u64 {
 impl Witness {
     /// The write `number` was given this nonce.
     pub(crate) fn given(&mut self, node: &NodeId, nonce: Nonce, number: u64) {
-        assert_eq!(self.nonces.insert((node.clone(), nonce), number), None, "a nonce was given twice");
+        assert_eq!(
+            self.nonces.insert((node.clone(), nonce), number),
+            None,
+            "a nonce was given twice"
+        );
     }
 
     /// A change of some disk became durable.
@@ -66,7 +70,10 @@ impl Witness {
             let number = number(value);
             let before = self.dot_of.insert(number, dot.clone());
             if let Some(before) = before.filter(|before| before != dot) {
-                self.accuse(key, format!("the write of {number} was done as {before} and as {dot}"));
+                self.accuse(
+                    key,
+                    format!("the write of {number} was done as {before} and as {dot}"),
+                );
             }
         }
         if let Some(before) = self.dots.insert((key, dot.clone()), value.clone())
@@ -83,7 +90,8 @@ impl Witness {
                 for (dot, value) in siblings.live() {
                     let given = self.dots.get(&(key, dot.clone()));
                     if given.is_none_or(|given| given.as_ref() != value) {
-                        let text = format!("{dot} is held with {value:?}, and was given to {given:?}");
+                        let text =
+                            format!("{dot} is held with {value:?}, and was given to {given:?}");
                         self.accuse(key, text);
                     }
                 }

@@ -20,8 +20,10 @@ struct Play {
     perhaps_done: usize,
     /// In whose stead (or its own) who has acknowledged.
     seats: BTreeMap<NodeId, NodeId>,
-    /// Who is known to hold what a register's read may return.
-    copies: BTreeMap<NodeId, Option<Record>>,
+    /// What who has said to hold.
+    copies: Vec<(NodeId, Record)>,
+    /// How many were known to hold what a read returned, when it did.
+    holders: usize,
     hints: Vec<NodeId>,
     /// Calls begun after the client was told, but for repairs.
     begun_after: Vec<CallId>,
@@ -43,7 +45,8 @@ impl Play {
             told: Vec::new(),
             perhaps_done: 0,
             seats: BTreeMap::new(),
-            copies: BTreeMap::new(),
+            copies: Vec::new(),
+            holders: 0,
             hints: Vec::new(),
             begun_after: Vec::new(),
             wakes: 0,
@@ -81,6 +84,11 @@ impl Play {
                 }
                 Action::Answer(result) => {
                     let open = self.open.iter().filter(|(id, _)| writes(&id.purpose)).count();
+                    if let Ok(Outcome::Read(Some(read))) = &result {
+                        let holders = self.copies.iter().filter(|(_, held)| held == read);
+                        let holders: BTreeSet<&NodeId> = holders.map(|(node, _)| node).collect();
+                        self.holders = holders.len();
+                    }
                     self.told.push((result, open + self.perhaps_done));
                 }
                 Action::Hint { owner, .. } => self.hints.push(owner),
@@ -118,12 +126,12 @@ impl Play {
         };
         match call {
             Call::Read { .. } => {
-                self.copies.insert(id.to.clone(), held.clone());
+                self.copies.extend(held.clone().map(|held| (id.to.clone(), held)));
                 Reply::Copy(held)
             }
             Call::ReadHeld { .. } => Reply::Copy(held),
             Call::Store(record) => {
-                self.copies.insert(id.to.clone(), Some(record));
+                self.copies.push((id.to.clone(), record));
                 self.seats.insert(id.to.clone(), id.to.clone());
                 Reply::Done
             }
@@ -182,12 +190,10 @@ proptest! {
                 let holders: BTreeSet<&NodeId> = play.seats.values().collect();
                 prop_assert!(play.seats.len() >= w && holders.len() >= w, "{:?}", play.seats);
             }
-            Ok(Outcome::Read(Some(read)))
+            Ok(Outcome::Read(Some(_)))
                 if play.target.policy == Policy::Register && play.target.stand_ins.is_empty() =>
             {
-                let holds = |held: &&Option<Record>| held.as_ref() == Some(read);
-                let holders = play.copies.values().filter(holds).count();
-                prop_assert!(holders >= play.target.w, "{} hold what was read", holders);
+                prop_assert!(play.holders >= play.target.w, "{} hold what was read", play.holders);
             }
             _ => {}
         }
