@@ -90,11 +90,10 @@ impl World {
 
     /// Belief is right more often than not, and always once all has healed.
     fn is_believed_down(&mut self, node: usize, other: usize) -> bool {
-        match self.reach(node, other) {
-            true if self.network.is_calm() => false,
-            true => self.random.random_range(0..20) == 0,
-            false => self.random.random_range(0..3) > 0,
+        if !self.reach(node, other) {
+            return self.random.random_range(0..3) > 0;
         }
+        !self.network.is_calm() && self.random.random_range(0..20) == 0
     }
 
     /// A request hears what became of a call.

@@ -24,6 +24,10 @@ use crate::plan::{KEYS, QUORUM, name};
 use crate::witness::number;
 use crate::world::World;
 
+fn value_of(number: u64) -> Value {
+    Value::Int(number.try_into().expect("a run has few operations"))
+}
+
 fn siblings() -> impl Iterator<Item = Key> {
     (0..KEYS.len()).filter(|key| KEYS[*key].policy == Policy::Siblings)
 }
@@ -130,7 +134,7 @@ impl World {
             });
             let (f, argument) = match operation.asked {
                 Asked::Read => (Function::Read, Value::Nil),
-                Asked::Write { .. } => (Function::Write, Value::Int(operation.number as i64)),
+                Asked::Write { .. } => (Function::Write, value_of(operation.number)),
             };
             let (kind, value) = match &operation.outcome {
                 _ if *begins => (Kind::Invoke, argument),
@@ -174,7 +178,7 @@ impl World {
         if values != Vec::from_iter(expected) {
             return Err(format!("{tag} is of the write {write}, and was read as {values:?}"));
         }
-        Ok(Value::Int(write as i64))
+        Ok(value_of(write))
     }
 
     /// An acknowledged write is on as many disks as it needs acknowledgements, or was on the one that

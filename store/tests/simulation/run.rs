@@ -4,6 +4,8 @@
 //! clients and nemesis -> all heals -> hints drain, copies become equal -> last questions -> judged
 //! ```
 
+use store::version::Context;
+
 use crate::agenda::{MS, Micros};
 use crate::journal::Journal;
 use crate::letter::Key;
@@ -104,7 +106,7 @@ impl World {
         for key in 0..KEYS.len() {
             self.ask_once(key, 0, Asked::Read)?;
             let write =
-                Asked::Write { deletes: false, context: Default::default(), saw: Vec::new() };
+                Asked::Write { deletes: false, context: Context::default(), saw: Vec::new() };
             self.ask_once(key, 1, write)?;
             last.push(self.ask_once(key, 2, Asked::Read)?);
         }
