@@ -22,7 +22,8 @@ impl Journal {
     pub(crate) fn note(&mut self, now: Micros, line: impl FnOnce() -> String) {
         if let Some(text) = &mut self.text {
             let (ms, micros) = (now / MS, now % MS);
-            writeln!(text, "{ms:>6}.{micros:03} {}", line()).unwrap();
+            writeln!(text, "{ms:>6}.{micros:03} {}", line())
+                .expect("a string takes all that is written to it");
         }
     }
 

@@ -64,9 +64,10 @@ fn all_is_well(seeds: Range<u64>) {
     let runs = seeds.end - seeds.start;
     if let Ok(seed) = std::env::var(SEED) {
         let seed = seed.parse().expect("a seed is a number");
-        return if seeds.contains(&seed) {
-            is_well_alone(seed)
-        };
+        if seeds.contains(&seed) {
+            is_well_alone(seed);
+        }
+        return;
     }
     let mut written = 0;
     for seed in seeds {
@@ -170,5 +171,5 @@ fn a_node_that_answers_reads_before_it_has_caught_up_is_caught() {
 
 #[test]
 fn a_node_that_catches_up_while_its_former_life_still_counts_is_caught() {
-    is_caught(Flaw::WipedCatchesUpAtOnce, "register: invalid", 40_000);
+    is_caught(Flaw::WipedCatchesUpAtOnce, "register: invalid", 10_000);
 }

@@ -86,7 +86,7 @@ pub(crate) struct Node {
 impl Node {
     /// The node in place `at` of a cluster of `nodes`, connected to all.
     pub(crate) fn new(at: usize, nodes: usize) -> Node {
-        let id = NodeId::new(&format!("n{}", at + 1)).unwrap();
+        let id = NodeId::new(&format!("n{}", at + 1)).expect("a plain name");
         Node {
             actor: Actor::new(id.clone(), 1),
             id,
@@ -108,7 +108,7 @@ impl Node {
 
     /// The place of a node in its cluster.
     pub(crate) fn place(id: &NodeId) -> usize {
-        id.as_str()[1..].parse::<usize>().unwrap() - 1
+        id.as_str()[1..].parse::<usize>().expect("nodes are named by number") - 1
     }
 
     /// What no other write of this node has.

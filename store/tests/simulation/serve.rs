@@ -46,7 +46,7 @@ impl World {
                 self.keep(me, hint, Then::Reply(back, Reply::Done));
             }
             Ask::Call(Call::Update { context, value }) => {
-                self.update(me, back, key, &context, value)
+                self.update(me, back, key, &context, value);
             }
             Ask::Call(Call::Forward { context, value, w }) => {
                 // Nine tenths, so that the primary's own words come back in time.

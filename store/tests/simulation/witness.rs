@@ -32,7 +32,8 @@ pub(crate) struct Witness {
 
 /// The write that a value is of.
 pub(crate) fn number(value: &[u8]) -> u64 {
-    std::str::from_utf8(value).unwrap().parse().unwrap()
+    let text = std::str::from_utf8(value).expect("values are numbers");
+    text.parse().expect("values are numbers")
 }
 
 impl Witness {
@@ -52,7 +53,7 @@ impl Witness {
                 if let (Some(dot), Record::Siblings(siblings)) = (given, record) {
                     let live = siblings.live().find(|(live, _)| live == dot);
                     let (_, value) = live.expect("who gives a dot holds its value");
-                    self.see_given(*key, dot, value.cloned());
+                    self.see_given(*key, dot, value);
                 }
                 self.see_record(*key, record);
             }
@@ -65,8 +66,8 @@ impl Witness {
         }
     }
 
-    fn see_given(&mut self, key: Key, dot: &Dot, value: Option<Bytes>) {
-        if let Some(value) = &value {
+    fn see_given(&mut self, key: Key, dot: &Dot, value: Option<&Bytes>) {
+        if let Some(value) = value {
             let number = number(value);
             let before = self.dot_of.insert(number, dot.clone());
             if let Some(before) = before.filter(|before| before != dot) {
@@ -76,8 +77,8 @@ impl Witness {
                 );
             }
         }
-        if let Some(before) = self.dots.insert((key, dot.clone()), value.clone())
-            && before != value
+        if let Some(before) = self.dots.insert((key, dot.clone()), value.cloned())
+            && before.as_ref() != value
         {
             self.accuse(key, format!("{dot} was given to {before:?} and to {value:?}"));
         }

@@ -119,9 +119,8 @@ impl World {
                 Some(linked) if reaches && linked == life => {}
                 // Whoever started anew says so at once; silence is noticed in time.
                 Some(_) if reaches || self.network.is_noticed() => self.lose_link(node, other),
-                Some(_) => {}
                 None if reaches => self.nodes[node].links[other] = Some(life),
-                None => {}
+                _ => {}
             }
         }
     }
