@@ -11,7 +11,7 @@ use super::ground::Ground;
 use super::resp::RespClient;
 use super::server::Server;
 use super::system::System;
-use super::{ours, redis};
+use super::{ours, processor, redis};
 
 /// Servers that belong together; dropped, they are gone.
 pub(crate) struct Cluster {
@@ -47,6 +47,11 @@ impl Cluster {
             (System::Redis, None) => redis::start(size, durability, ground).await,
             (_, None) => etcd::start(size, ground).await,
         }
+    }
+
+    /// Microseconds of processor time its servers took so far.
+    pub(crate) fn processor_micros(&self) -> Result<f64> {
+        processor::micros(self.servers.iter().map(Server::pid))
     }
 
     /// Client `number`, connected.

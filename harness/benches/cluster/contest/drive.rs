@@ -27,7 +27,6 @@ use super::client::{Client, FILL_PAIRS};
 use super::cluster::Cluster;
 use super::figures::Figures;
 use super::processor;
-use super::server::Server;
 
 /// Clients that fill.
 const FILLERS: u64 = 8;
@@ -133,8 +132,7 @@ async fn gather(workers: &mut JoinSet<Result<Histogram<u64>>>) -> Result<Histogr
 /// What servers and clients took of the processor, in microseconds.
 async fn processor_between(cluster: &Cluster, from: Instant, until: Instant) -> Result<(f64, f64)> {
     let read = || -> Result<(f64, f64)> {
-        let servers = processor::micros(cluster.servers.iter().map(Server::pid))?;
-        Ok((servers, processor::micros([std::process::id()])?))
+        Ok((cluster.processor_micros()?, processor::micros([std::process::id()])?))
     };
     sleep_until(from.into()).await;
     let before = read()?;
@@ -183,5 +181,104 @@ impl Worker {
         }
         let held = self.client.get(&key).await?;
         Ok(self.ledger.check(number, held.as_deref())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use bytes::BytesMut;
+    use store::resp::{Protocol, Reply, RequestDecoder};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_util::codec::Decoder as _;
+
+    use super::super::cell::Mix;
+    use super::super::cluster::Door;
+    use super::*;
+
+    const KEYS: u64 = 100;
+
+    type Pairs = HashMap<Bytes, Bytes>;
+    /// How a server in this process answers a read.
+    type Read = fn(&Pairs, &Bytes) -> Reply;
+
+    fn honest(held: &Pairs, key: &Bytes) -> Reply {
+        held.get(key).map_or(Reply::Nil, |value| Reply::Bulk(value.clone()))
+    }
+
+    fn ledger() -> Arc<Ledger> {
+        Arc::new(Ledger::new(4, 100))
+    }
+
+    /// Serves one connection, which has pairs of its own, all filled.
+    async fn serve(mut stream: TcpStream, read: Read) -> Option<()> {
+        let (mut decoder, mut bytes) = (RequestDecoder::default(), BytesMut::new());
+        let ledger = ledger();
+        let filled = (0..KEYS).map(|key| (answer::key(key), ledger.begin(key, FILLER)));
+        let mut held: Pairs = filled.collect();
+        while stream.read_buf(&mut bytes).await.ok()? > 0 {
+            let mut replies = BytesMut::new();
+            while let Some(request) = decoder.decode(&mut bytes).ok()? {
+                let reply = match request.get(2) {
+                    Some(value) => {
+                        held.insert(request[1].clone(), value.clone());
+                        Reply::OK
+                    }
+                    None => read(&held, &request[1]),
+                };
+                reply.encode(Protocol::Resp2, &mut replies);
+            }
+            stream.write_all(&replies).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// What comes of two clients that read and write for a moment.
+    async fn driven(read: Read) -> Result<Figures> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, read));
+            }
+        });
+        let door = Door::Resp { addresses: vec![address], replicas: 0 };
+        let cluster = Cluster { servers: Vec::new(), door };
+        let ledger = ledger();
+        fill(&cluster, &ledger, KEYS, answer::key).await?;
+        let length = Duration::from_millis(50);
+        let pace = Pace { warm_up: length, length, keys: KEYS };
+        drive(&cluster, Cell { mix: Mix::Half, clients: 2 }, pace, &ledger).await
+    }
+
+    async fn complaint(read: Read) -> String {
+        format!("{:#}", driven(read).await.expect_err("a server that lies is found out"))
+    }
+
+    #[tokio::test]
+    async fn an_honest_server_is_measured() {
+        let figures = driven(honest).await.unwrap();
+        assert!(figures.rate > 0.0 && figures.p50 > 0.0, "{figures:?}");
+        assert!(figures.p50 <= figures.p99 && Some(figures.p99) <= figures.p999, "{figures:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_loses_a_key_ends_the_contest() {
+        let losing: Read = |_, _| Reply::Nil;
+        assert!(complaint(losing).await.contains("was filled, and is not there"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_confuses_keys_ends_the_contest() {
+        let confused: Read = |held, _| honest(held, &answer::key(8));
+        assert!(complaint(confused).await.contains("holds a value of key 8"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_ends_the_contest() {
+        let failing: Read = |_, _| Reply::Error("UNAVAILABLE no quorum".to_owned());
+        assert!(complaint(failing).await.contains("UNAVAILABLE no quorum"));
     }
 }

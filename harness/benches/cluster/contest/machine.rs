@@ -45,11 +45,13 @@ pub(crate) fn describe(versions: &Versions, systems: &[System]) -> Result<String
     let cores = std::thread::available_parallelism().context("failed to count cores")?;
     let release = "/proc/sys/kernel/osrelease";
     let kernel = std::fs::read_to_string(release).context("failed to read the kernel's version")?;
+    let load = std::fs::read_to_string("/proc/loadavg").context("failed to read the load")?;
+    let load = load.split(' ').next().unwrap_or_default();
     let named =
         |system: &System| versions.of(*system).map(|version| format!("{system} ({version})"));
     let named: Vec<String> = systems.iter().filter_map(named).collect();
     Ok(format!(
-        "{cores} cores, which clients and servers share; Linux {}. {}.",
+        "{cores} cores, which clients and servers share (load average before: {load}); Linux {}. {}.",
         kernel.trim(),
         named.join("; ")
     ))

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use tokio::process;
 
 use super::figures::Figures;
+use super::server::{UNSTARTED, sworn};
 
 /// Its clients, each with a connection; the default of `redis-benchmark`.
 pub(crate) const CLIENTS: u16 = 50;
@@ -50,18 +50,16 @@ impl Job {
         keys: u64,
         value_bytes: u16,
     ) -> Result<Figures> {
-        let output = process::Command::new("redis-benchmark")
+        let output = process::Command::from(sworn("redis-benchmark"))
             .args(["-h", &server.ip().to_string(), "-p", &server.port().to_string()])
             .args(["-t", &self.request.to_string().to_lowercase(), "--csv"])
             .args(["-n", &requests.to_string(), "-r", &keys.to_string()])
             .args(["-d", &value_bytes.to_string(), "-c", &CLIENTS.to_string()])
             .args(["-P", &self.pipeline.to_string()])
-            .stdin(Stdio::null())
-            .process_group(0)
             .kill_on_drop(true)
             .output()
             .await
-            .context("failed to start redis-benchmark")?;
+            .context(UNSTARTED)?;
         let (said, errors) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "redis-benchmark: {}: {said}{errors}", output.status);

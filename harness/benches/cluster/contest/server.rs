@@ -6,6 +6,7 @@
 //! thread that runs the contest, never on one of the runtime's. A process group of its own keeps an
 //! interrupt at the terminal from the server: it is ours to end.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,17 @@ pub(crate) struct Server {
     log: PathBuf,
 }
 
+/// Why a [`sworn`] command does not start; who is absent behind it, `setpriv` says itself.
+pub(crate) const UNSTARTED: &str = "failed to start setpriv (Debian: util-linux)";
+
+/// A command that is killed with the thread that starts it, and by no interrupt before.
+pub(crate) fn sworn(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.process_group(0).stdin(Stdio::null());
+    command
+}
+
 impl Server {
     /// Starts `program` in `directory`, where its log and its files are.
     pub(crate) fn start(
@@ -40,17 +52,13 @@ impl Server {
     ) -> Result<Server> {
         let log = directory.join(format!("{name}.log"));
         let said = File::create(&log).context("failed to make a log")?;
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
+        let child = sworn(program)
             .args(arguments)
             .current_dir(directory)
-            .process_group(0)
-            .stdin(Stdio::null())
             .stderr(said.try_clone()?)
             .stdout(said)
             .spawn()
-            .context("failed to start setpriv (Debian: util-linux)")?;
+            .context(UNSTARTED)?;
         Ok(Server { name: name.to_owned(), child, log })
     }
 

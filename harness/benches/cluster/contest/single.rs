@@ -86,7 +86,11 @@ async fn twice(arguments: &Arguments, cluster: &Cluster, job: Job) -> Result<Fig
     let run = |requests| job.run(addresses[0], requests, arguments.keys(), arguments.value_bytes);
     let warm = run(WARM_UP_REQUESTS).await?;
     let requests = (warm.rate * arguments.length().as_secs_f64()) as u64;
-    run(requests.max(WARM_UP_REQUESTS)).await
+    let requests = requests.max(WARM_UP_REQUESTS);
+    let before = cluster.processor_micros()?;
+    let figures = run(requests).await?;
+    let taken = cluster.processor_micros()? - before;
+    Ok(Figures { server_micros: Some(taken / requests as f64), ..figures })
 }
 
 fn conditions(arguments: &Arguments, version: &str) -> String {

@@ -14,6 +14,17 @@ pub(crate) struct Tally<Row> {
     figures: BTreeMap<(Row, System), Vec<Figures>>,
 }
 
+/// A column in microseconds.
+type Column = (&'static str, fn(&Figures) -> Option<f64>);
+
+const COLUMNS: [Column; 5] = [
+    ("p50", |figures| Some(figures.p50)),
+    ("p99", |figures| Some(figures.p99)),
+    ("p99.9", |figures| figures.p999),
+    ("CPU, servers", |figures| figures.server_micros),
+    ("CPU, clients", |figures| figures.client_micros),
+];
+
 impl<Row: Copy + Ord + Display> Tally<Row> {
     pub(crate) fn new(systems: Vec<System>, name: fn(System) -> String) -> Tally<Row> {
         Tally { systems, name, figures: BTreeMap::new() }
@@ -44,20 +55,25 @@ impl<Row: Copy + Ord + Display> Tally<Row> {
 
     /// Latencies and processor time: a row for each load and system.
     pub(crate) fn latencies(&self) -> String {
-        let heads = ["p50", "p99", "p99.9", "CPU, servers", "CPU, clients"];
-        let mut table =
-            table_head(&["load", "system"], heads.map(str::to_owned).into_iter().collect());
+        let columns = self.columns();
+        let heads = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut table = table_head(&["load", "system"], heads);
         for row in self.rows() {
             for &system in &self.systems {
-                let Some(it) = self.median(row, system) else { continue };
-                let cells =
-                    [Some(it.p50), Some(it.p99), it.p999, it.server_micros, it.client_micros];
-                let cells = cells.into_iter().map(|cell| shown(cell, significant));
-                let cells: Vec<String> = cells.collect();
+                let Some(median) = self.median(row, system) else { continue };
+                let cell = |(_, of): &Column| shown(of(&median), significant);
+                let cells: Vec<String> = columns.iter().map(cell).collect();
                 table.push_str(&line(row, &(self.name)(system), &cells));
             }
         }
         table
+    }
+
+    /// Of the columns that were measured at all.
+    fn columns(&self) -> Vec<Column> {
+        let measured =
+            |(_, of): &Column| self.figures.values().flatten().any(|it| of(it).is_some());
+        COLUMNS.into_iter().filter(measured).collect()
     }
 
     /// Those of which there are figures, in order.
@@ -168,6 +184,15 @@ mod tests {
 | set | ours, lww | 0.50 | 1.00 | 5.00 | 0.25 | 0.12 |
 ";
         assert_eq!(tally.latencies(), latencies);
+    }
+
+    #[test]
+    fn what_nobody_measured_has_no_column() {
+        let mut tally = tally(&[System::Redis]);
+        let unseen = Figures { p999: None, client_micros: None, ..Figures::example(1000.0) };
+        tally.add("get", System::Redis, unseen);
+        let head = "| load | system | p50 | p99 | CPU, servers |\n";
+        assert!(tally.latencies().starts_with(head), "{}", tally.latencies());
     }
 
     #[test]
