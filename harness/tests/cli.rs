@@ -46,7 +46,7 @@ fn help_teaches_and_is_no_error() {
 fn a_suite_that_is_not_there_is_named_with_those_there_are() {
     let (code, text) = refused(&["run", "smok"], scratch().path());
     assert_eq!(code, Some(254), "{text}");
-    assert!(text.contains("smok") && text.contains("smoke, stale-reads"), "{text}");
+    assert!(text.contains("smok") && text.contains("smoke, sloppy-handoff"), "{text}");
 }
 
 #[test]

@@ -46,7 +46,6 @@ use crate::version::{Actor, Context, Kind, Record, Write, Written};
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
 const STRIPES: usize = 1024;
 
-
 /// This node's own copies.
 pub struct Replica {
     actor: Actor,

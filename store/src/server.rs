@@ -1,7 +1,7 @@
 //! The door of a node: connections in, commands to a [`Service`], replies out.
 //!
 //! One task a connection. Requests of one connection are carried out as if one after the other; those
-//! that cannot tell go together (see [`batch`]). Replies come in the order of the requests, and those
+//! that cannot tell go together (see `batch`). Replies come in the order of the requests, and those
 //! to what arrived together leave together. When the node closes, each connection finishes the
 //! requests it has in hand, answers them, and ends.
 //!

@@ -79,7 +79,7 @@ counts! {
     /// Records that an exchange brought to either side: what hints and repairs had missed.
     exchanged_records: "schism_merkle_exchanged_records", Stats "exchanged_records";
     /// Bytes of the messages by which trees were compared and mended, whoever began it.
-    exchange_sent_bytes: "schism_merkle_exchange_sent_bytes", Stats "exchange_sent_bytes", Bytes;
+    exchange_sent_bytes: "schism_merkle_exchange_sent", Stats "exchange_sent_bytes", Bytes;
     /// Bytes that came from others for the same.
-    exchange_received_bytes: "schism_merkle_exchange_received_bytes", Stats "exchange_received_bytes", Bytes;
+    exchange_received_bytes: "schism_merkle_exchange_received", Stats "exchange_received_bytes", Bytes;
 }

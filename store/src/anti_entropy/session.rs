@@ -199,7 +199,8 @@ impl<'a, O: Other> Session<'a, O> {
     }
 
     async fn push(&self, key: Bytes, record: &Record) -> Result<Found, SessionError> {
-        let ask = Ask::Mend(ReplicaWrite { key: key.clone(), record: record.encode(), held_for: None });
+        let ask =
+            Ask::Mend(ReplicaWrite { key: key.clone(), record: record.encode(), held_for: None });
         match self.ask_for_some(ask).await? {
             Some(Answer::Done(_)) => Ok(Found::Pushed(key)),
             Some(_) => Err(CallError::Confused.into()),

@@ -10,8 +10,8 @@ use crate::engine::Done;
 use crate::lsm::{Lsm, Options};
 use crate::merkle::Bucket;
 use crate::placement::DEFAULT_KEYSPACE;
-use crate::version::{Nonce, Siblings};
 use crate::version::test_records::lww;
+use crate::version::{Nonce, Siblings};
 
 /// Holds what it is given in memory, and calls it durable only when told to.
 #[derive(Default)]

@@ -73,7 +73,10 @@ impl fmt::Display for Failure {
                 write!(f, "TOOBIG key and value are {bytes} bytes, the limit is {limit}")
             }
             Failure::Overloaded(requests) => {
-                write!(f, "OVERLOADED this node has {requests} requests under way; nothing was done")
+                write!(
+                    f,
+                    "OVERLOADED this node has {requests} requests under way; nothing was done"
+                )
             }
             Failure::Unavailable(shortfall) => write!(f, "UNAVAILABLE {shortfall}"),
             Failure::Uncertain(shortfall) => write!(f, "UNCERTAIN {shortfall}"),

@@ -101,7 +101,11 @@ mod tests {
     fn who_meets_a_write_waits_for_it() {
         assert_eq!(runs([set("a"), get(&["b", "a"])]), [1, 1]);
         assert_eq!(runs([set("a"), set("a")]), [1, 1]);
-        assert_eq!(runs([get(&["a"]), set("a")]), [1, 1], "a read must not see what is asked later");
+        assert_eq!(
+            runs([get(&["a"]), set("a")]),
+            [1, 1],
+            "a read must not see what is asked later"
+        );
         assert_eq!(runs([set("a"), set("b"), set("a"), set("b")]), [2, 2]);
     }
 

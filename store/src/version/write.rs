@@ -88,8 +88,7 @@ impl Write<'_> {
                 Some(Record::Branches(branches)) => branches,
                 _ => Branches::default(),
             };
-            let clock =
-                branches.update(context, actor, wall_micros, settings.vector_limit, value);
+            let clock = branches.update(context, actor, wall_micros, settings.vector_limit, value);
             return (Record::Branches(branches), Context::from(clock));
         }
         let mut siblings = match own {

@@ -101,7 +101,8 @@ impl Witness {
                 let number = self.write_of(tag);
                 self.tag_of.entry(number).or_insert_with(|| tag.clone());
             }
-            Record::Lww { .. } => {}
+            // No simulated keyspace has either.
+            Record::Lww { .. } | Record::Branches(_) => {}
         }
     }
 

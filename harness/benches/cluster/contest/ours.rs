@@ -53,8 +53,9 @@ fn configurations(
         sync: durability.ours(),
         members: members.clone(),
         keyspaces: BTreeMap::new(),
-        default: Keyspace { policy, n, r: quorum, w: quorum },
+        default: Keyspace { policy, n, r: quorum, w: quorum, ..Keyspace::default() },
         limits: Limits::default(),
+        metrics: None,
     };
     members.iter().map(config).collect()
 }
