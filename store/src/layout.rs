@@ -35,6 +35,8 @@ pub const VERSION: u64 = 2;
 pub const EPOCH: &str = "epoch";
 /// Name under which the last start of the node is kept.
 pub const BOOT: &str = "boot";
+/// Name under which a directory remembers that nothing is missing in it.
+pub const WHOLE: &str = "whole";
 /// Name under which the version of the layout is kept.
 pub const LAYOUT: &str = "layout";
 

@@ -38,6 +38,7 @@
 //! declared once (see [`metrics`]).
 
 pub mod anti_entropy;
+pub mod catch_up;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::anti_entropy::AntiEntropy;
+use crate::catch_up::CatchUp;
 use crate::clock::{Clock, WallClock};
 use crate::config::{Causality, Config};
 use crate::coordinator::{Coordinator, Nonces, PLACES};
@@ -206,8 +207,10 @@ async fn open(
     let others: Vec<NodeId> = peers.nodes().cloned().collect();
     let kept: Arc<dyn Engine> = engine.clone();
     let actor = Actor::new(me.clone(), life.epoch);
+    let missing = if life.is_whole { CatchUp::default() } else { all_missing(config, &placement) };
     let replica = Replica::open(kept.clone(), placement.clone(), actor, RECORD_BYTES)?
-        .with_clock(clock.clone());
+        .with_clock(clock.clone())
+        .catching_up(missing);
     let hints = Hints::open(kept, stats.clone(), others.iter().cloned(), config.limits.hint_bytes)?;
     let coordinator = Coordinator {
         view: Arc::new(View::new(me, life.boot, others)),
@@ -223,6 +226,12 @@ async fn open(
         clock,
     };
     Ok((engine, Arc::new(coordinator)))
+}
+
+/// What a node has to hear whose directory may lack anything.
+fn all_missing(config: &Config, placement: &Placement) -> CatchUp {
+    let deadline = Duration::from_millis(config.limits.deadline_ms);
+    CatchUp::begin(placement.fellows(), deadline)
 }
 
 fn anti_entropy(coordinator: &Coordinator) -> AntiEntropy {

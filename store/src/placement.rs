@@ -106,6 +106,12 @@ impl Placement {
         trees.into_iter()
     }
 
+    /// Other nodes that hold some of the keys that this node holds, ascending.
+    pub fn fellows(&self) -> BTreeSet<NodeId> {
+        let all = self.my_trees().flat_map(|(_, tree)| tree.replicas.nodes());
+        all.filter(|node| **node != self.me).cloned().collect()
+    }
+
     /// The tree of this name that this node and `other` belong to.
     pub fn shared_tree(&self, name: &str, other: &NodeId) -> Option<TreeId> {
         let id = self.trees.iter().position(|tree| tree.name == name)?;

@@ -21,6 +21,7 @@ mod error;
 mod listing;
 mod plant;
 mod serving;
+mod standing;
 mod trees;
 mod walk;
 
@@ -37,11 +38,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::catch_up::CatchUp;
 use crate::clock::{Clock, WallClock};
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
 use crate::version::{Actor, Context, Kind, Record, Write, Written};
+
+use standing::Standing;
 
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
 const STRIPES: usize = 1024;
@@ -54,6 +58,7 @@ pub struct Replica {
     placement: Arc<Placement>,
     /// For the pairs of server vectors; dots need none.
     clock: Arc<dyn Clock>,
+    standing: Standing,
     shared: Arc<Shared>,
 }
 
@@ -104,7 +109,8 @@ impl Replica {
             tickets: AtomicU64::new(0),
         });
         let clock = Arc::new(WallClock);
-        let replica = Replica { actor, record_bytes, placement, clock, shared };
+        let standing = Standing::new(CatchUp::default());
+        let replica = Replica { actor, record_bytes, placement, clock, standing, shared };
         replica.plant()?;
         Ok(replica)
     }

@@ -33,7 +33,7 @@ impl Answers {
             Ask::Roots(_) => Ok(self.roots(from)),
             Ask::Children(ask) => self.children(from, &ask),
             Ask::List(ask) => self.list(from, &ask).await,
-            Ask::Fetch(read) => Ok(self.replica.answer_read(&read)),
+            Ask::Fetch(read) => Ok(self.replica.answer_fetch(&read)),
             Ask::Mend(write) => Ok(self.replica.answer_write(write).await),
             _ => Err("ERR that is no ask of an exchange".to_owned()),
         };

@@ -42,6 +42,8 @@ use crate::replica::Replica;
 use crate::ring::NodeId;
 use crate::stats::Stats;
 
+/// Between rounds of a node that has yet to catch up.
+const CATCH_UP_TICK: Duration = Duration::from_millis(50);
 /// Between rounds.
 const TICK: Duration = Duration::from_secs(1);
 /// For one answer of the other side: a look may cost it hundreds of reads from a slow disk.
@@ -81,9 +83,10 @@ pub type Repair = BTreeMap<NodeId, Result<Tally, RepairError>>;
 impl AntiEntropy {
     /// Compares with one other after another, at random, until `shutdown`.
     pub async fn run(self: Arc<Self>, mut random: ChaCha8Rng, shutdown: CancellationToken) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let rounds = async {
+            self.catch_up().await;
+            let mut tick = interval(TICK);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tick.tick().await;
                 let Some(other) = self.partner(random.next_u64()) else { continue };
@@ -95,6 +98,23 @@ impl AntiEntropy {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = rounds => {}
+        }
+    }
+
+    /// Compares with each of those that this node has yet to hear, as soon as that counts and they can be
+    /// reached, until all were heard.
+    async fn catch_up(&self) {
+        let mut tick = interval(CATCH_UP_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.replica.catching_up_with() > 0 {
+            tick.tick().await;
+            for other in self.replica.owed_exchanges() {
+                if self.peers.is_connected(&other)
+                    && let Err(error) = self.compare(&other).await
+                {
+                    tracing::info!("catching up with {other} goes on later: {error}");
+                }
+            }
         }
     }
 
@@ -110,10 +130,7 @@ impl AntiEntropy {
 
     /// Nodes that hold some of the keys that this node holds, ascending.
     pub fn replicas(&self) -> Vec<NodeId> {
-        let shares = |node: &&NodeId| {
-            self.placement.my_trees().any(|(_, tree)| tree.replicas.contains(node))
-        };
-        self.peers.nodes().filter(shares).cloned().collect()
+        self.placement.fellows().into_iter().collect()
     }
 
     /// What answers the others who compare with us.
@@ -135,8 +152,13 @@ impl AntiEntropy {
         let remote = Remote { peers: &self.peers, node: other };
         let AntiEntropy { placement, replica, stats, .. } = self;
         let session = Session::new(placement, replica, stats, other, remote);
+        let began = replica.age();
         let done = timeout(SESSION, session.run()).await;
-        Ok(done.map_err(|_| RepairError::Late(SESSION))??)
+        let tally = done.map_err(|_| RepairError::Late(SESSION))??;
+        if tally.refused == 0 {
+            replica.has_exchanged(other, began);
+        }
+        Ok(tally)
     }
 }
 

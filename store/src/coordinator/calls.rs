@@ -19,7 +19,8 @@ use crate::version::{Context, Record};
 impl Errand {
     /// The own copy.
     pub(super) fn own_copy(&self) -> Result<Reply, CallError> {
-        let own = self.coordinator.replica.get(&self.home, &self.key);
+        let replica = &self.coordinator.replica;
+        let own = replica.answers(&self.home).and_then(|()| replica.get(&self.home, &self.key));
         own.map(Reply::Copy).map_err(|error| CallError::Refused(error.to_string()))
     }
 

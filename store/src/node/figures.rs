@@ -78,8 +78,8 @@ impl Figures {
     }
 
     /// Connections to the others, and what waits for them.
-    fn others(&self) -> [Metric; 4] {
-        let Coordinator { peers, hints, late, .. } = &*self.coordinator;
+    fn others(&self) -> [Metric; 5] {
+        let Coordinator { peers, hints, late, replica, .. } = &*self.coordinator;
         let (kept, bytes) = hints.kept();
         let connected = Metric::gauge(
             "schism_peer_connected",
@@ -114,6 +114,13 @@ impl Figures {
             )
             .reads(late.len())
             .shown(Section::Replication, "late_tasks"),
+            Metric::gauge(
+                "schism_catching_up",
+                "Other replicas with whom this node, which started without data, has yet to compare \
+                 before it answers all reads.",
+            )
+            .reads(replica.catching_up_with())
+            .shown(Section::Replication, "catching_up"),
         ]
     }
 }

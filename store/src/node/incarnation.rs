@@ -26,6 +26,9 @@ pub(super) struct Incarnation {
     pub(super) epoch: u64,
     /// Of this start.
     pub(super) boot: u64,
+    /// Whether nothing is missing in the data directory: it has caught up once, see
+    /// [`CatchUp`](crate::catch_up::CatchUp).
+    pub(super) is_whole: bool,
 }
 
 /// Begins another life on `engine`; returns when that is durable.
@@ -38,12 +41,13 @@ pub(super) async fn begin(
     let keeps_dots = sync == Sync::Always;
     let kept = if keeps_dots { load(engine, layout::EPOCH)? } else { None };
     let epoch = kept.unwrap_or_else(|| random.next_u64());
+    let is_whole = engine.get(&layout::meta(layout::WHOLE))?.is_some();
     let last = load(engine, layout::BOOT)?.unwrap_or(0);
     let boot = clock.micros().max(last + 1);
     let mut life = vec![(layout::BOOT, boot)];
     life.extend(keeps_dots.then_some((layout::EPOCH, epoch)));
     remember(engine, &life).await?;
-    Ok(Incarnation { epoch, boot })
+    Ok(Incarnation { epoch, boot, is_whole })
 }
 
 #[cfg(test)]

@@ -40,6 +40,12 @@ pub enum ReplicaError {
         /// Of this release.
         asked: u64,
     },
+    /// It started with an empty directory, and has yet to exchange with these nodes.
+    #[error(
+        "CATCHINGUP this node may have lost its data, and answers reads of this key once it has \
+         compared with {0}"
+    )]
+    CatchingUp(String),
     /// Siblings nobody merges have grown over a limit; nothing was written.
     #[error("TOOBIG {0}; read them all and write back their merge, with the context of that read")]
     Crowded(Crowd),

@@ -7,8 +7,17 @@ use crate::peer::message::{Answer, Done, OwnCopy, ReplicaRead, ReplicaWrite};
 use crate::version::Record;
 
 impl Replica {
-    /// The own copy, as stored; or that it is what the other node knows.
+    /// [`Replica::answer_fetch`], to a request whose quorum counts on the answer.
     pub fn answer_read(&self, read: &ReplicaRead) -> Answer {
+        let home = self.placement.home(&read.key);
+        match self.answers(home) {
+            Err(not_yet) if home.is_mine => Answer::refused(not_yet.to_string()),
+            _ => self.answer_fetch(read),
+        }
+    }
+
+    /// The own copy, as stored; or that it is what the other node knows.
+    pub fn answer_fetch(&self, read: &ReplicaRead) -> Answer {
         if let Some(refusal) = self.refusal(&read.key) {
             return refusal;
         }

@@ -120,3 +120,36 @@ async fn a_node_that_lost_its_disk_is_up_again_and_is_filled() {
         assert_eq!(own_values(&fleet, 3, key).await, ["v"], "{key}");
     }
 }
+
+#[tokio::test]
+async fn who_lost_its_disk_answers_no_read_before_it_has_compared_with_all_others() {
+    let mut fleet = Fleet::start(3, MAJORITIES).await;
+    fleet.cut_off(3, true);
+    for key in KEYS {
+        assert_eq!(fleet.ask(1, &["SET", key, "v"]).await, Reply::OK, "{key}");
+    }
+    fleet.stop(1).await;
+    fleet.wipe(1);
+    fleet.stop(2).await;
+    fleet.cut_off(3, false);
+    fleet.begin(1).await;
+    for node in [1, 3] {
+        fleet.until_info(node, "nodes_connected", "1").await;
+    }
+    // Two of three are up, and neither has what was acknowledged: one has forgotten, and knows it may.
+    fleet.until_info(1, "catching_up", "1").await;
+    for key in KEYS {
+        let reply = fleet.ask(3, &["GET", key]).await;
+        assert_error(&reply, "UNAVAILABLE");
+        assert!(format!("{reply:?}").contains("n1: CATCHINGUP"), "{reply:?}");
+    }
+    fleet.begin(2).await;
+    fleet.until_info(1, "catching_up", "0").await;
+    fleet.stop(2).await;
+    for key in KEYS {
+        assert_eq!(fleet.ask(3, &["GET", key]).await, bulk("v"), "{key}");
+    }
+    fleet.stop(1).await;
+    fleet.begin(1).await;
+    assert_eq!(fleet.count(1, "catching_up").await, 0, "its directory remembers");
+}

@@ -42,7 +42,8 @@ struct Running {
 }
 
 impl Fleet {
-    /// `count` nodes, all connected with each other, with these lines in their configuration.
+    /// `count` nodes, all connected with each other and answering, with these lines in their
+    /// configuration.
     pub(crate) async fn start(count: usize, lines: &str) -> Fleet {
         let mut fleet = Fleet::prepare(count, lines).await;
         for node in 1..=count {
@@ -50,6 +51,7 @@ impl Fleet {
         }
         for node in 1..=count {
             fleet.until_info(node, "nodes_connected", &(count - 1).to_string()).await;
+            fleet.until_info(node, "catching_up", "0").await;
         }
         fleet
     }
