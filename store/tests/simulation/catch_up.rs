@@ -1,60 +1,63 @@
-//! When a node that lost its disk may answer reads of registers again.
+//! What a node that lost its disk has fetched of the others' copies: the store's [`CatchUp`] decides when
+//! it may answer again.
 //!
-//! A quorum of two meets every other because nobody forgets. A node that lost its disk has forgotten
-//! what it acknowledged, and a read that counted it would miss a write that only one other replica
-//! has. So it keeps silent until it has *exchanged with every other replica* of its keys: whatever it
-//! acknowledged in its former life was acknowledged by one of those too.
-//!
-//! Not at once, though: an acknowledgement of the former life may still be on its way to a coordinator
-//! that counts it when the other replica's comes in, after the exchange with that one. Requests end
-//! by their deadline, so an exchange counts that was *begun one deadline after the start*.
-//!
-//! Siblings need none of this, for what a read of theirs misses is not overwritten by who read.
+//! An exchange with another node is here a fetch of each key that both hold. It began when the first of
+//! them did; one that was lost, or came too early to count, is fetched once more.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use store::Policy;
+use store::catch_up::CatchUp;
+use store::ring::NodeId;
 
 use crate::agenda::Micros;
 use crate::flaw::Flaw;
 use crate::letter::Key;
-use crate::plan::{DEADLINE, KEYS, Plan};
+use crate::node::Node;
+use crate::plan::{DEADLINE, Plan};
 
-/// What a node that lost its disk has yet to hear before it answers reads of registers.
+/// What is known of the others' copies.
 #[derive(Debug, Default)]
-pub(crate) struct CatchUp {
-    /// From when on exchanges count.
-    from: Micros,
-    /// Copies to be fetched: of whom, and of which key.
-    owed: BTreeSet<(usize, Key)>,
+pub(crate) struct Fetches {
+    decides: CatchUp,
+    /// When the node started.
+    start: Micros,
+    /// Of each node and key: when the fetch began whose copy is joined here, and durable.
+    fetched: BTreeMap<(usize, Key), Option<Micros>>,
 }
 
-impl CatchUp {
+impl Fetches {
     /// All that `node` has to hear if it starts `now` with an empty disk.
-    pub(crate) fn begin(plan: &Plan, node: usize, now: Micros) -> CatchUp {
-        let waits = if plan.flaw == Some(Flaw::WipedCatchesUpAtOnce) { 0 } else { DEADLINE };
+    pub(crate) fn begin(plan: &Plan, node: usize, now: Micros) -> Fetches {
         let others = (0..plan.nodes).filter(|other| *other != node);
-        let owed = others.flat_map(|other| plan.shared(node, other).map(move |key| (other, key)));
-        CatchUp { from: now + waits, owed: owed.collect() }
+        let all = others.flat_map(|other| plan.shared(node, other).map(move |key| (other, key)));
+        let fetched: BTreeMap<(usize, Key), Option<Micros>> =
+            all.map(|copy| (copy, None)).collect();
+        let waits = if plan.flaw == Some(Flaw::WipedCatchesUpAtOnce) { 0 } else { DEADLINE };
+        let others = fetched.keys().map(|(other, _)| Node::name(*other));
+        let decides = CatchUp::begin(others, Duration::from_micros(waits));
+        Fetches { decides, start: now, fetched }
     }
 
-    /// Whether reads of `key` are answered.
-    pub(crate) fn answers(&self, key: Key) -> bool {
-        KEYS[key].policy != Policy::Register || self.owed.iter().all(|(_, owed)| *owed != key)
+    /// Whether reads of a key of these primaries are answered.
+    pub(crate) fn answers(&self, primaries: impl Iterator<Item = usize>) -> bool {
+        let primaries: Vec<NodeId> = primaries.map(Node::name).collect();
+        self.decides.owed(&primaries).next().is_none()
     }
 
-    /// Whether what is fetched from `now` on counts.
-    pub(crate) fn counts(&self, now: Micros) -> bool {
-        now >= self.from
-    }
-
-    /// The copy of `other` is joined, and durable.
-    pub(crate) fn fetched(&mut self, other: usize, key: Key) {
-        self.owed.remove(&(other, key));
+    /// The copy of `other`, asked for at `began`, is joined, and durable.
+    pub(crate) fn fetched(&mut self, other: usize, key: Key, began: Micros) {
+        let Some(fetch) = self.fetched.get_mut(&(other, key)) else { return };
+        *fetch = Some(began);
+        let of_other = self.fetched.iter().filter(|((node, _), _)| *node == other);
+        let first = of_other.map(|(_, began)| *began).min().flatten();
+        if let Some(first) = first.and_then(|first| first.checked_sub(self.start)) {
+            self.decides.exchanged(&Node::name(other), Duration::from_micros(first));
+        }
     }
 
     /// Whether nothing is left to be heard.
     pub(crate) fn is_done(&self) -> bool {
-        self.owed.is_empty()
+        self.decides.left() == 0
     }
 }

@@ -12,6 +12,7 @@ use store::hint::Hint;
 use store::request::Reply;
 use store::version::{Dot, Record};
 
+use crate::agenda::Micros;
 use crate::letter::{Key, Return};
 
 /// A change of what the disk holds.
@@ -40,8 +41,8 @@ pub(crate) enum Then {
         key: Key,
         /// What the other held.
         theirs: Option<Record>,
-        /// Whether that helps to catch up.
-        counts: bool,
+        /// When it was asked for.
+        began: Micros,
     },
 }
 

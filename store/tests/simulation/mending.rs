@@ -10,6 +10,7 @@ use store::request::{Call, Reply};
 use store::ring::NodeId;
 use store::version::Record;
 
+use crate::agenda::Micros;
 use crate::disk::{Change, Then};
 use crate::flaw::Flaw;
 use crate::letter::{Ask, Key};
@@ -84,15 +85,15 @@ impl World {
         if other == me || self.nodes[me].links[other].is_none() {
             return;
         }
-        let counts = self.nodes[me].catch_up.counts(self.agenda.now());
-        let deadline = self.agenda.now() + DEADLINE;
+        let began = self.agenda.now();
+        let deadline = began + DEADLINE;
         let differing: Vec<Key> = self
             .plan
             .shared(me, other)
             .filter(|key| is_catching_up || self.differ(me, other, *key))
             .collect();
         for key in differing {
-            let errand = Errand::Fetch(key, counts);
+            let errand = Errand::Fetch(key, began);
             self.call((me, errand), other, (key, Ask::Fetch), deadline);
         }
     }
@@ -108,15 +109,15 @@ impl World {
         me: usize,
         other: usize,
         key: Key,
-        counts: bool,
+        began: Micros,
         heard: Result<Reply, CallError>,
     ) {
         let Ok(Reply::Copy(theirs)) = heard else { return };
         match theirs.clone() {
             Some(record) => {
-                self.join(me, key, record, Then::Fetched { other, key, theirs, counts });
+                self.join(me, key, record, Then::Fetched { other, key, theirs, began });
             }
-            None => self.has_joined(me, other, key, None, counts),
+            None => self.has_joined(me, other, key, None, began),
         }
     }
 
@@ -127,11 +128,9 @@ impl World {
         other: usize,
         key: Key,
         theirs: Option<&Record>,
-        counts: bool,
+        began: Micros,
     ) {
-        if counts {
-            self.nodes[me].catch_up.fetched(other, key);
-        }
+        self.nodes[me].catch_up.fetched(other, key, began);
         let ours = self.nodes[me].disk.copies.get(&key).cloned();
         if let Some(record) = ours.filter(|ours| Some(ours) != theirs) {
             let deadline = self.agenda.now() + DEADLINE;

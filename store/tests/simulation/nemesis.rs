@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use store::version::Actor;
 
 use crate::agenda::{Event, MS, Micros};
-use crate::catch_up::CatchUp;
+use crate::catch_up::Fetches;
 use crate::disk::Disk;
 use crate::flaw::Flaw;
 use crate::node::Asker;
@@ -127,7 +127,7 @@ impl World {
             self.nodes[node].actor = Actor::new(actor.node, actor.epoch + 1);
         }
         // What it owes is reckoned from its start; until then it is down, and answers nobody.
-        self.nodes[node].catch_up = CatchUp::begin(&self.plan, node, Micros::MAX / 2);
+        self.nodes[node].catch_up = Fetches::begin(&self.plan, node, Micros::MAX / 2);
     }
 
     /// A node that was down starts again.
@@ -140,7 +140,7 @@ impl World {
         if !self.nodes[node].catch_up.is_done() {
             // Also after a second crash: what was fetched by then is durable, but it costs little to
             // begin anew, and a node need not remember how far it was.
-            self.nodes[node].catch_up = CatchUp::begin(&self.plan, node, self.agenda.now());
+            self.nodes[node].catch_up = Fetches::begin(&self.plan, node, self.agenda.now());
         }
     }
 }

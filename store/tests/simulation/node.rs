@@ -13,7 +13,7 @@ use store::ring::NodeId;
 use store::version::{Actor, Nonce};
 
 use crate::agenda::Micros;
-use crate::catch_up::CatchUp;
+use crate::catch_up::Fetches;
 use crate::disk::Disk;
 use crate::letter::{CallNumber, Key, Return};
 
@@ -46,8 +46,8 @@ pub(crate) enum Errand {
     Request(u64, CallId),
     /// The owner of a hint is to have it.
     Hint(NodeId, HintId),
-    /// Anti-entropy wants to know another's copy; whether that helps to catch up.
-    Fetch(Key, bool),
+    /// Anti-entropy wants to know another's copy, since then.
+    Fetch(Key, Micros),
     /// Anti-entropy brings another what it lacks.
     Push,
 }
@@ -80,13 +80,13 @@ pub(crate) struct Node {
     pub(crate) links: Vec<Option<u64>>,
     pub(crate) running: BTreeMap<u64, Running>,
     pub(crate) waiting: BTreeMap<CallNumber, Waiting>,
-    pub(crate) catch_up: CatchUp,
+    pub(crate) catch_up: Fetches,
 }
 
 impl Node {
     /// The node in place `at` of a cluster of `nodes`, connected to all.
     pub(crate) fn new(at: usize, nodes: usize) -> Node {
-        let id = NodeId::new(&format!("n{}", at + 1)).expect("a plain name");
+        let id = Node::name(at);
         Node {
             actor: Actor::new(id.clone(), 1),
             id,
@@ -102,8 +102,13 @@ impl Node {
             links: vec![Some(1); nodes],
             running: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            catch_up: CatchUp::default(),
+            catch_up: Fetches::default(),
         }
+    }
+
+    /// The name of the node in this place.
+    pub(crate) fn name(at: usize) -> NodeId {
+        NodeId::new(&format!("n{}", at + 1)).expect("a plain name")
     }
 
     /// The place of a node in its cluster.

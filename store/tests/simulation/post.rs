@@ -106,7 +106,7 @@ impl World {
         match errand {
             Errand::Request(request, id) => self.request_hears(back.node, request, &id, heard),
             Errand::Hint(owner, id) => self.hint_was_answered(back.node, &owner, id, &heard),
-            Errand::Fetch(key, counts) => self.fetched(back.node, to, key, counts, heard),
+            Errand::Fetch(key, began) => self.fetched(back.node, to, key, began, heard),
             Errand::Push => {}
         }
     }

@@ -58,7 +58,7 @@ impl World {
 
     fn read(&self, me: usize, key: Key, known: Option<u64>) -> Result<Reply, CallError> {
         let node = &self.nodes[me];
-        if !node.catch_up.answers(key) && !self.has(Flaw::WipedAnswersAtOnce) {
+        if !node.catch_up.answers(self.plan.primaries(key)) && !self.has(Flaw::WipedAnswersAtOnce) {
             return Err(CallError::Refused("ERR this node has yet to catch up".into()));
         }
         let copy = node.disk.copies.get(&key);
@@ -143,8 +143,8 @@ impl World {
         match then {
             Then::Nothing => {}
             Then::Reply(back, reply) => self.answer(me, back, Ok(reply)),
-            Then::Fetched { other, key, theirs, counts } => {
-                self.has_joined(me, other, key, theirs.as_ref(), counts);
+            Then::Fetched { other, key, theirs, began } => {
+                self.has_joined(me, other, key, theirs.as_ref(), began);
             }
         }
     }
