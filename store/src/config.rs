@@ -64,11 +64,18 @@ pub struct Limits {
     /// What hints kept for absent nodes may hold, in bytes; beyond that they are dropped, and
     /// anti-entropy must do.
     pub hint_bytes: usize,
+    /// Between rounds in which tombstones that every replica has are reaped, in milliseconds.
+    pub reap_every_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { deadline_ms: 1000, pair_bytes: 10 << 10, hint_bytes: 64 << 20 }
+        Limits {
+            deadline_ms: 1000,
+            pair_bytes: 10 << 10,
+            hint_bytes: 64 << 20,
+            reap_every_ms: 60_000,
+        }
     }
 }
 

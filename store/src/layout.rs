@@ -37,6 +37,8 @@ pub const EPOCH: &str = "epoch";
 pub const BOOT: &str = "boot";
 /// Name under which a directory remembers that nothing is missing in it.
 pub const WHOLE: &str = "whole";
+/// Name under which the highest counter is kept that was forgotten with a tombstone.
+pub const FLOOR: &str = "floor";
 /// Name under which the version of the layout is kept.
 pub const LAYOUT: &str = "layout";
 

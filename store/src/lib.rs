@@ -45,6 +45,7 @@ pub mod config;
 pub mod coordinator;
 pub mod engine;
 pub mod gossip;
+pub mod grace;
 pub mod handoff;
 pub mod hint;
 pub mod layout;
@@ -65,6 +66,7 @@ pub mod ring;
 #[cfg(test)]
 mod script;
 pub mod server;
+pub mod settle;
 pub mod stats;
 pub mod version;
 

@@ -33,7 +33,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::anti_entropy::AntiEntropy;
+use crate::anti_entropy::{AntiEntropy, Reaper};
 use crate::catch_up::CatchUp;
 use crate::clock::{Clock, WallClock};
 use crate::config::{Causality, Config};
@@ -48,6 +48,7 @@ use crate::placement::{DEFAULT_KEYSPACE, Placement};
 use crate::replica::{Replica, ReplicaError};
 use crate::ring::NodeId;
 use crate::server::{self, serve};
+use crate::settle::Settling;
 use crate::stats::Stats;
 use crate::version::Actor;
 use crate::{gossip, handoff};
@@ -219,6 +220,7 @@ async fn open(
         replica: Arc::new(replica),
         hints: Arc::new(hints),
         late: TaskTracker::new(),
+        grace: Arc::default(),
         places: Arc::new(Semaphore::new(PLACES)),
         placement,
         peers,
@@ -235,13 +237,25 @@ fn all_missing(config: &Config, placement: &Placement) -> CatchUp {
 }
 
 fn anti_entropy(coordinator: &Coordinator) -> AntiEntropy {
-    let Coordinator { placement, replica, peers, view, stats, .. } = coordinator;
+    let Coordinator { placement, replica, peers, view, stats, grace, .. } = coordinator;
     AntiEntropy {
         placement: placement.clone(),
         replica: replica.clone(),
         peers: peers.clone(),
         view: view.clone(),
         stats: stats.clone(),
+        grace: grace.clone(),
+    }
+}
+
+fn settling(coordinator: &Coordinator) -> Settling {
+    let Coordinator { grace, hints, stats, peers, nonces, .. } = coordinator;
+    Settling {
+        grace: grace.clone(),
+        hints: hints.clone(),
+        stats: stats.clone(),
+        peers: peers.clone(),
+        boot: nonces.boot(),
     }
 }
 
@@ -255,11 +269,13 @@ fn begin(
     random: &mut ChaCha8Rng,
     stop: &CancellationToken,
 ) {
-    let Coordinator { peers, view, hints, .. } = &**coordinator;
+    let Coordinator { peers, view, hints, limits, .. } = &**coordinator;
+    let settling = Arc::new(settling(coordinator));
     let asks = Arc::new(asks::Asks {
         cluster: cluster.to_owned(),
         coordinator: coordinator.clone(),
         exchanges: anti_entropy.answers(),
+        settling: settling.clone(),
     });
     loops.spawn(listen(nodes, asks, stop.clone()));
     loops.spawn(gossip::run(
@@ -270,4 +286,6 @@ fn begin(
     ));
     loops.spawn(handoff::run(hints.clone(), view.clone(), peers.clone(), stop.clone()));
     loops.spawn(anti_entropy.clone().run(ChaCha8Rng::from_rng(random), stop.clone()));
+    let reaper = Reaper { anti_entropy: anti_entropy.clone(), settling };
+    loops.spawn(reaper.run(Duration::from_millis(limits.reap_every_ms), stop.clone()));
 }

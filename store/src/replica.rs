@@ -11,6 +11,9 @@
 //! lock stripe -> in flight, or engine.get -> join -> engine.write -> unlock   … done -> trees, reply
 //! ```
 //!
+//! A tombstone is forgotten once nobody can need it ([`Replica::forget`]); what is remembered of all that
+//! were is the *floor*, the highest counter among them, above which every new write must count.
+//!
 //! The siblings' dots, and the counters of server vectors, are given here and nowhere else: what a
 //! client's write makes of the copy held is decided by [`Write`], under the lock.
 //!
@@ -18,6 +21,7 @@
 //! each of the [`Trees`] tells of exactly the records that are durable here.
 
 mod error;
+mod forgetting;
 mod listing;
 mod plant;
 mod serving;
@@ -45,6 +49,7 @@ use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
 use crate::version::{Actor, Context, Kind, Record, Write, Written};
 
+use forgetting::Floor;
 use standing::Standing;
 
 /// Locks over the keys; two keys share one by accident, and then only for a lookup.
@@ -69,18 +74,21 @@ struct Shared {
     stripes: Vec<Mutex<HashMap<Bytes, Flight>>>,
     trees: Trees,
     live: AtomicI64,
+    tombstones: AtomicI64,
+    floor: Floor,
     tickets: AtomicU64,
 }
 
 /// The newest record of a key handed to the engine, while it is not yet durable.
 struct Flight {
     ticket: u64,
-    record: Record,
+    /// `None`: it is removed.
+    record: Option<Record>,
 }
 
-/// A write handed over: the record it makes, and where word of its durability will come.
+/// A write handed over: the record it leaves, and where word of its durability will come.
 struct Landing {
-    record: Record,
+    record: Option<Record>,
     /// `None` if it is durable already.
     durable: Option<Durability>,
 }
@@ -102,10 +110,12 @@ impl Replica {
         record_bytes: usize,
     ) -> Result<Replica, ReplicaError> {
         let shared = Arc::new(Shared {
+            floor: Floor::load(&*engine)?,
             engine,
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             trees: Trees::new(&placement),
             live: AtomicI64::new(0),
+            tombstones: AtomicI64::new(0),
             tickets: AtomicU64::new(0),
         });
         let clock = Arc::new(WallClock);
@@ -134,9 +144,7 @@ impl Replica {
 
     /// Joins `record` with the own copy; returns when the result is durable.
     pub async fn join(&self, home: &Home, key: &Bytes, record: Record) -> Result<(), ReplicaError> {
-        self.change(home, key, |own| Ok(Record::join_held(own, Some(record)).expect("one is held")))
-            .await
-            .map(drop)
+        self.change(home, key, |own| Ok(Record::join_held(own, Some(record)))).await.map(drop)
     }
 
     /// Writes `value` (`None` deletes) over the siblings that `context` has seen, numbered by this
@@ -149,16 +157,17 @@ impl Replica {
         value: Option<Bytes>,
     ) -> Result<(Record, Context), ReplicaError> {
         let mut after = Context::default();
+        let floor = self.floor();
         let updated = self.change(home, key, |own| {
             own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
             let (actor, wall_micros) = (&self.actor, self.clock.micros());
-            let write = Write { context, actor, wall_micros, value };
+            let write = Write { context, actor, floor, wall_micros, value };
             let written = write.over(own, &home.settings, self.record_bytes);
             let Written { record, context } = written.map_err(ReplicaError::Crowded)?;
             after = context;
-            Ok(record)
+            Ok(Some(record))
         });
-        Ok((updated.await?, after))
+        Ok((updated.await?.expect("an update leaves a record"), after))
     }
 
     /// The trees over the own copies.
@@ -171,12 +180,18 @@ impl Replica {
         self.shared.live.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
 
+    /// Deleted keys of which a tombstone is held.
+    pub fn tombstones(&self) -> u64 {
+        self.shared.tombstones.load(Ordering::Relaxed).try_into().unwrap_or(0)
+    }
+
+    /// Makes `next` of the own copy, `None` to remove it; returns that when it is durable.
     async fn change(
         &self,
         home: &Home,
         key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<Record, ReplicaError>,
-    ) -> Result<Record, ReplicaError> {
+        next: impl FnOnce(Option<Record>) -> Result<Option<Record>, ReplicaError>,
+    ) -> Result<Option<Record>, ReplicaError> {
         let Landing { record, durable } = self.hand_over(home, key, next)?;
         if let Some(Durability { stored, ticket, told }) = durable {
             let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
@@ -191,28 +206,36 @@ impl Replica {
         &self,
         home: &Home,
         key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<Record, ReplicaError>,
+        next: impl FnOnce(Option<Record>) -> Result<Option<Record>, ReplicaError>,
     ) -> Result<Landing, ReplicaError> {
         let stored = layout::data(&home.keyspace, key);
         let mut stripe = self.shared.stripe(&stored).lock().unwrap_or_else(PoisonError::into_inner);
         let flying = stripe.get(&stored).map(|flight| flight.record.clone());
         let is_flying = flying.is_some();
         let own = match flying {
-            Some(record) => Some(record),
+            Some(record) => record,
             None => self.get(home, key)?,
         };
         let record = next(own.clone())?;
-        if own.as_ref() == Some(&record) && !is_flying {
+        if own == record && !is_flying {
             return Ok(Landing { record, durable: None });
         }
         // What is in flight already is handed over once more: its durability is that of the later.
         let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
         let before = stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
-        let encoded = record.encode();
-        let step = Step::between(home.tree, key, own.as_ref(), &record, &encoded);
+        let encoded = record.as_ref().map(Record::encode);
+        let after = record.as_ref().zip(encoded.as_ref());
+        let step = Step::between(home.tree, key, own.as_ref(), after);
+        let mut entries = vec![(stored.clone(), encoded)];
+        let gone = own.as_ref().filter(|_| record.is_none()).and_then(Record::counter);
+        let _turn = gone.map(|counter| {
+            let (turn, floor) = self.shared.floor.raise(counter);
+            entries.push(floor);
+            turn
+        });
         let (tell, mut told) = oneshot::channel();
         let (shared, flown) = (self.shared.clone(), stored.clone());
-        let batch = Batch { entries: vec![(stored.clone(), Some(encoded))] };
+        let batch = Batch { entries };
         // Under the lock, so that the engine gets a key's records in the order they were made.
         self.shared.engine.write(
             batch,
@@ -254,8 +277,9 @@ impl Shared {
     }
 
     fn note(&self, step: &Step) {
-        self.trees.update(step.tree, &step.key, step.before, Some(step.after));
+        self.trees.update(step.tree, &step.key, step.before, step.after);
         self.live.fetch_add(step.live, Ordering::Relaxed);
+        self.tombstones.fetch_add(step.tombstones, Ordering::Relaxed);
     }
 }
 
@@ -273,25 +297,31 @@ struct Step {
     tree: TreeId,
     key: Bytes,
     before: Option<u64>,
-    after: u64,
+    after: Option<u64>,
     live: i64,
+    tombstones: i64,
 }
 
 impl Step {
+    /// From one record to another, given with its encoding.
     fn between(
         tree: TreeId,
         key: &Bytes,
         own: Option<&Record>,
-        record: &Record,
-        encoded: &[u8],
+        after: Option<(&Record, &Bytes)>,
     ) -> Step {
-        let is_live = |record: &Record| !record.values().is_empty();
+        let counts = |record: Option<&Record>| match record.map(Record::is_tombstone) {
+            None => (0, 0),
+            Some(is_dead) => (i64::from(!is_dead), i64::from(is_dead)),
+        };
+        let ((lived, died), (lives, dead)) = (counts(own), counts(after.map(|(record, _)| record)));
         Step {
             tree,
             key: key.clone(),
             before: own.map(Record::digest),
-            after: xxh3_64(encoded),
-            live: i64::from(is_live(record)) - i64::from(own.is_some_and(is_live)),
+            after: after.map(|(_, encoded)| xxh3_64(encoded)),
+            live: lives - lived,
+            tombstones: dead - died,
         }
     }
 }

@@ -74,6 +74,8 @@ counts! {
     hints_replayed: "schism_hints_replayed", Stats "hints_replayed";
     /// Hints not taken, for lack of room: only anti-entropy brings these writes to their owner.
     hints_dropped: "schism_hints_dropped", Replication "hints_dropped";
+    /// Tombstones that this node has forgotten, for every replica had them and nothing needs them.
+    tombstones_reaped: "schism_tombstones_reaped", Stats "tombstones_reaped";
     /// Exchanges of Merkle trees with another node that were finished.
     exchanges: "schism_merkle_exchanges", Stats "exchanges";
     /// Records that an exchange brought to either side: what hints and repairs had missed.

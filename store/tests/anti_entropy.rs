@@ -126,7 +126,7 @@ fn root(tree: &str) -> TreeRoot {
 
 #[tokio::test]
 async fn nonsense_ends_a_session_with_a_word_about_it() {
-    let roots = |trees: Vec<TreeRoot>| Some(Ok(Answer::Roots(Roots { trees })));
+    let roots = |trees: Vec<TreeRoot>| Some(Ok(Answer::Roots(Roots { trees, floor: 0 })));
     let told = lied_to(|ask| matches!(ask, Ask::Roots(_)).then(|| roots(vec![]))?).await;
     let without = |tree: &str| {
         Err(format!(
@@ -147,7 +147,7 @@ async fn nonsense_ends_a_session_with_a_word_about_it() {
     let told = lied_to(|ask| matches!(ask, Ask::List(_)).then(endless)?).await;
     assert_eq!(told, Err("the other side answered an empty page with more behind it".to_owned()));
 
-    let turn = || Some(Ok(Answer::Record(OwnCopy { record: None, same: false })));
+    let turn = || Some(Ok(Answer::Record(OwnCopy { record: None, same: false, floor: 0 })));
     let told = lied_to(|ask| matches!(ask, Ask::List(_)).then(turn)?).await;
     assert_eq!(told, Err("answered out of turn".to_owned()));
     assert_eq!(lied_to(|_| Some(Err(CallError::Late))).await, Err("no answer in time".to_owned()));
@@ -160,7 +160,8 @@ async fn what_one_side_will_not_give_does_not_hold_up_the_rest() {
     let tally = lied_to(|ask| is_fifth(ask).then(refusal)?).await.unwrap();
     assert_eq!((tally.differing, tally.received, tally.refused), (20, 19, 1));
 
-    let garbled = || Some(Ok(Answer::Record(OwnCopy { record: Some("?".into()), same: false })));
+    let garbled =
+        || Some(Ok(Answer::Record(OwnCopy { record: Some("?".into()), same: false, floor: 0 })));
     let tally = lied_to(|ask| is_fifth(ask).then(garbled)?).await.unwrap();
     assert_eq!((tally.received, tally.refused), (19, 1));
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::exchange::LOOK;
 use crate::merkle::{Bucket, Span};
 use crate::peer::message::{
-    Answer, Ask, Children, KeyHash, Listing, Roots, TreeChildren, TreeList, TreeRoot,
+    Answer, Ask, Children, Done, Forget, KeyHash, Listing, Roots, TreeChildren, TreeList, TreeRoot,
 };
 use crate::placement::{Placement, TreeId};
-use crate::replica::Replica;
+use crate::replica::{Listed, Replica};
 use crate::ring::NodeId;
 use crate::stats::Stats;
 
@@ -35,6 +35,7 @@ impl Answers {
             Ask::List(ask) => self.list(from, &ask).await,
             Ask::Fetch(read) => Ok(self.replica.answer_fetch(&read)),
             Ask::Mend(write) => Ok(self.replica.answer_write(write).await),
+            Ask::Forget(ask) => self.forget(from, ask).await,
             _ => Err("ERR that is no ask of an exchange".to_owned()),
         };
         let answer = answer.unwrap_or_else(Answer::refused);
@@ -46,7 +47,7 @@ impl Answers {
         let trees = self.placement.my_trees().filter(|(_, tree)| tree.replicas.contains(other));
         let root = |id| self.replica.trees().root(id).unwrap_or_default();
         let trees = trees.map(|(id, tree)| TreeRoot { tree: tree.name.clone(), root: root(id) });
-        Answer::Roots(Roots { trees: trees.collect() })
+        Answer::Roots(Roots { trees: trees.collect(), floor: self.replica.floor() })
     }
 
     fn children(&self, other: &NodeId, ask: &TreeChildren) -> Result<Answer, String> {
@@ -71,6 +72,15 @@ impl Answers {
         let page = listed.map_err(|error| error.to_string())?;
         let keys = page.keys.into_iter().map(|(key, hash)| KeyHash { key, hash });
         Ok(Answer::Listing(Listing { keys: keys.collect(), more: page.more }))
+    }
+
+    async fn forget(&self, other: &NodeId, ask: Forget) -> Result<Answer, String> {
+        let id = self.tree(other, &ask.tree, 0)?;
+        let tombstones: Vec<Listed> =
+            ask.keys.into_iter().map(|listed| (listed.key, listed.hash)).collect();
+        let forgotten = self.replica.forget(id, &tombstones).await;
+        self.stats.tombstones_reaped.add_all(forgotten.map_err(|error| error.to_string())?);
+        Ok(Answer::Done(Done {}))
     }
 
     /// The tree of this name, if it is shared and not too much of it is asked for.

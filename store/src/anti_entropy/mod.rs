@@ -5,6 +5,9 @@
 //!                                          Session    all trees shared with one other: asks and waits
 //!                                            Exchange one tree: decides, as a value
 //! when another does                      Answers
+//!
+//! every minute      Reaper               which tombstones may be forgotten, one tree after the other
+//!                     Reaping            decides, as a value
 //! ```
 //!
 //! Writes that nobody retried and hints that nobody kept are mended so, and equal trees cost one
@@ -16,12 +19,16 @@
 mod answers;
 mod exchange;
 mod pages;
+mod reaper;
+mod reaping;
 mod session;
 mod tally;
 
 pub use answers::Answers;
 pub use exchange::{Exchange, Found, LOOK, Need};
 pub use pages::Nonsense;
+pub use reaper::Reaper;
+pub use reaping::{Reaping, Restless, Step};
 pub use session::{Other, Session, SessionError};
 pub use tally::Tally;
 
@@ -35,6 +42,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::gossip::View;
+use crate::grace::Grace;
 use crate::peer::message::{Answer, Ask};
 use crate::peer::{CallError, Peers};
 use crate::placement::Placement;
@@ -64,6 +72,8 @@ pub struct AntiEntropy {
     pub view: Arc<View>,
     /// Where exchanges are counted.
     pub stats: Arc<Stats>,
+    /// What is under way of them.
+    pub grace: Arc<Grace>,
 }
 
 /// Why a repair is not done; phrased to follow the name of the other node.
@@ -152,6 +162,7 @@ impl AntiEntropy {
         let remote = Remote { peers: &self.peers, node: other };
         let AntiEntropy { placement, replica, stats, .. } = self;
         let session = Session::new(placement, replica, stats, other, remote);
+        let _under_way = self.grace.enter();
         let began = replica.age();
         let done = timeout(SESSION, session.run()).await;
         let tally = done.map_err(|_| RepairError::Late(SESSION))??;

@@ -75,17 +75,22 @@ impl<'a, O: Other> Session<'a, O> {
         for (id, theirs) in self.roots().await? {
             tally += self.exchange(id, theirs).await?;
         }
+        if self.replica.catching_up_with() > 0 {
+            // What they have forgotten since, we must not have missed.
+            self.roots().await?;
+        }
         self.stats.exchanges.add();
         tally.sent_bytes = self.sent.get();
         tally.received_bytes = self.received.get();
         Ok(tally)
     }
 
-    /// Their roots of all trees that both have; it is nonsense to leave one out.
+    /// Their roots of all trees that both have; it is nonsense to leave one out. Takes over their floor.
     async fn roots(&self) -> Result<Vec<(TreeId, u64)>, SessionError> {
         let Answer::Roots(roots) = self.ask(Ask::Roots(TreeRoots {})).await? else {
             return Err(CallError::Confused.into());
         };
+        self.replica.raise_floor(roots.floor);
         let told = roots.trees.into_iter().map(|told| (told.tree, told.root));
         let mut told: BTreeMap<String, u64> = told.collect();
         let mut shared = Vec::new();

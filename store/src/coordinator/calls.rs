@@ -21,7 +21,11 @@ impl Errand {
     pub(super) fn own_copy(&self) -> Result<Reply, CallError> {
         let replica = &self.coordinator.replica;
         let own = replica.answers(&self.home).and_then(|()| replica.get(&self.home, &self.key));
-        own.map(Reply::Copy).map_err(|error| CallError::Refused(error.to_string()))
+        match own {
+            Ok(None) => Ok(Reply::Nothing { floor: replica.floor() }),
+            Ok(copy) => Ok(Reply::Copy(copy)),
+            Err(error) => Err(CallError::Refused(error.to_string())),
+        }
     }
 
     /// A call to this node itself.
@@ -60,11 +64,15 @@ impl Errand {
 
     /// A call to another node.
     pub(super) async fn ask(&self, to: &NodeId, call: Call) -> Result<Reply, CallError> {
+        let is_held = matches!(call, Call::ReadHeld { .. });
         let ask = self.worded(call);
         let answer = self.coordinator.peers.call(to, ask, self.deadline).await?;
         match answer {
             Answer::Done(_) => Ok(Reply::Done),
             Answer::Record(OwnCopy { same: true, .. }) => Ok(Reply::Same),
+            Answer::Record(OwnCopy { record: None, floor, .. }) if !is_held => {
+                Ok(Reply::Nothing { floor })
+            }
             Answer::Record(OwnCopy { record, .. }) => copy(record),
             Answer::Updated(Updated { context }) => {
                 let context = parse(&context, &self.key);

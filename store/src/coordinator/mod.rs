@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::command::Level;
 use crate::config::{Limits, Policy};
 use crate::gossip::View;
+use crate::grace::Grace;
 use crate::handoff::Hints;
 use crate::peer::Peers;
 use crate::peer::message::ReplicaUpdate;
@@ -58,6 +59,8 @@ pub struct Coordinator {
     pub limits: Limits,
     /// What goes on after the client has its reply: late answers, repairs, hints.
     pub late: TaskTracker,
+    /// Requests under way, until the last thing is done for them.
+    pub grace: Arc<Grace>,
     /// Places for requests under way, until the last thing is done for them.
     pub places: Arc<Semaphore>,
 }
@@ -77,6 +80,11 @@ impl Nonces {
     /// The nonces of this `boot`. *Requires* that no start of the node had it before.
     pub fn new(boot: u64) -> Nonces {
         Nonces { boot, next: AtomicU64::new(0) }
+    }
+
+    /// Of which start they are.
+    pub fn boot(&self) -> u64 {
+        self.boot
     }
 
     fn next(&self) -> Nonce {
@@ -182,6 +190,7 @@ impl Coordinator {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return Err(Failure::Overloaded(PLACES));
         };
+        let under_way = self.grace.enter();
         let (request, actions) = Request::begin(target, goal);
         let errand = Errand { coordinator: self.clone(), key, home, deadline };
         let mut errands = Errands::new(errand, request);
@@ -189,7 +198,7 @@ impl Coordinator {
         if !errands.are_over() {
             self.late.spawn(async move {
                 errands.finish().await;
-                drop(place);
+                drop((place, under_way));
             });
         }
         result.inspect_err(|_| self.stats.quorum_failures.add())

@@ -58,6 +58,7 @@ fn coordinator(is_silent: bool) -> Arc<Coordinator> {
         nonces: Nonces::new(1),
         limits: config.limits,
         late: TaskTracker::new(),
+        grace: Arc::default(),
         places: Arc::new(Semaphore::new(1)),
         placement,
         stats,

@@ -10,6 +10,7 @@ use crate::peer::Handler;
 use crate::peer::frame::Hello;
 use crate::peer::message::{Answer, Ask, Done, OwnCopy, ReplicaUpdate, ReplicaWrite, Updated};
 use crate::ring::NodeId;
+use crate::settle::Settling;
 use crate::version::Record;
 
 /// Answers other nodes.
@@ -17,6 +18,7 @@ pub(super) struct Asks {
     pub(super) cluster: String,
     pub(super) coordinator: Arc<Coordinator>,
     pub(super) exchanges: Answers,
+    pub(super) settling: Arc<Settling>,
 }
 
 impl Handler for Asks {
@@ -43,18 +45,29 @@ impl Handler for Asks {
                 None => self.update(update).await,
             },
             Ask::Gossip(gossip) => Answer::Gossip(self.coordinator.view.answer(&gossip)),
-            Ask::Roots(_) | Ask::Children(_) | Ask::List(_) | Ask::Fetch(_) | Ask::Mend(_) => {
-                self.exchanges.answer(&from, ask).await
-            }
+            Ask::Settle(_) => match self.settling.settle().await {
+                Ok(calm) => Answer::Calm(calm),
+                Err(why) => Answer::refused(format!("ERR {} {why}", self.me())),
+            },
+            Ask::Roots(_)
+            | Ask::Children(_)
+            | Ask::List(_)
+            | Ask::Fetch(_)
+            | Ask::Mend(_)
+            | Ask::Forget(_) => self.exchanges.answer(&from, ask).await,
         }
     }
 }
 
 impl Asks {
+    fn me(&self) -> &NodeId {
+        self.coordinator.placement.me()
+    }
+
     fn read_held(&self, owner: &str, key: &Bytes) -> Answer {
         let Ok(owner) = NodeId::new(owner) else { return no_member(owner) };
         let record = self.coordinator.hints.held(&owner, key).map(|record| record.encode());
-        Answer::Record(OwnCopy { record, same: false })
+        Answer::Record(OwnCopy { record, same: false, floor: 0 })
     }
 
     async fn hold(&self, owner: &str, write: &ReplicaWrite) -> Answer {

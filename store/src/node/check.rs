@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, Keyspace, Member};
+use crate::config::{Config, Keyspace, Limits, Member};
 use crate::placement::DEFAULT_KEYSPACE;
 use crate::ring::NodeId;
 
@@ -34,8 +34,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     }
     causality(DEFAULT_KEYSPACE, &config.default, &mut complaints);
     quorums(DEFAULT_KEYSPACE, &config.default, members, &mut complaints);
-    if config.limits.deadline_ms == 0 || config.limits.pair_bytes == 0 {
-        complaints.push("limits `deadline-ms` and `pair-bytes` must be at least 1".to_owned());
+    let Limits { deadline_ms, pair_bytes, reap_every_ms, .. } = config.limits;
+    if deadline_ms == 0 || pair_bytes == 0 || reap_every_ms == 0 {
+        let what = "limits `deadline-ms`, `pair-bytes` and `reap-every-ms` must be at least 1";
+        complaints.push(what.to_owned());
     }
     if complaints.is_empty() { Ok(()) } else { Err(ConfigError(complaints)) }
 }

@@ -74,6 +74,12 @@ impl Figures {
             )
             .reads(live)
             .shown_as(Section::Keyspace, "db0", |keys| format!("keys={keys},expires=0,avg_ttl=0")),
+            Metric::gauge(
+                "schism_tombstones",
+                "Deleted keys of which this node still holds a tombstone.",
+            )
+            .reads(self.coordinator.replica.tombstones())
+            .shown(Section::Keyspace, "tombstones"),
         ]
     }
 

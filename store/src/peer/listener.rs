@@ -4,7 +4,8 @@
 //! then, and writes are in the engine's hands together before any of them waits for the disk. One that
 //! waits goes on in a task of its own, so that it does not hold up the ping behind it; how many may be under way on a connection is bounded, and beyond that we stop
 //! reading, which the other side feels as a full pipe. A connection over which nothing came for a
-//! while is closed: its dialler, which pings, has given it up long ago.
+//! while is closed: its dialler, which pings, has given it up long ago. So is one whose dialler has opened
+//! another.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{HandshakeError, Hello, welcome};
 use super::message::{Answer, Ask, Request, Response};
+use super::turn::Turns;
 
 /// Asks of one connection served at once.
 const UNDER_WAY: usize = 1024;
@@ -49,7 +51,7 @@ pub async fn listen<H: Handler>(
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
-    let asks = TaskTracker::new();
+    let (asks, turns) = (TaskTracker::new(), Arc::new(Turns::default()));
     loop {
         let stream = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -58,7 +60,7 @@ pub async fn listen<H: Handler>(
         };
         match stream {
             Ok((stream, _)) => {
-                connections.spawn(serve(stream, handler.clone(), asks.clone()));
+                connections.spawn(serve(stream, handler.clone(), asks.clone(), turns.clone()));
             }
             // Out of descriptors, most likely: let some be closed.
             Err(error) => {
@@ -73,8 +75,13 @@ pub async fn listen<H: Handler>(
     asks.wait().await;
 }
 
-async fn serve<H: Handler>(stream: TcpStream, handler: Arc<H>, asks: TaskTracker) {
-    if let Err(error) = exchange(stream, handler, asks).await {
+async fn serve<H: Handler>(
+    stream: TcpStream,
+    handler: Arc<H>,
+    asks: TaskTracker,
+    turns: Arc<Turns>,
+) {
+    if let Err(error) = exchange(stream, handler, asks, &turns).await {
         tracing::debug!("a node's connection ended: {error}");
     }
 }
@@ -83,9 +90,12 @@ async fn exchange<H: Handler>(
     stream: TcpStream,
     handler: Arc<H>,
     asks: TaskTracker,
+    turns: &Turns,
 ) -> Result<(), HandshakeError> {
     let greeted = timeout(HELLO, welcome(stream, |hello| handler.judge(hello)));
     let (mut frames, from) = greeted.await.map_err(|_| HandshakeError::Closed)??;
+    let from = from.into();
+    let turn = turns.take(&from).await;
     frames.set_backpressure_boundary(WRITE_BYTES);
     let (mut sink, stream) = frames.split();
     let (answers, mut answered) = mpsc::channel::<Bytes>(UNDER_WAY);
@@ -103,7 +113,8 @@ async fn exchange<H: Handler>(
     };
     tokio::select! {
         end = write => end,
-        end = read(stream, handler, from.into(), answers, asks) => end,
+        end = read(stream, handler, from, answers, asks) => end,
+        () = turn.over() => Ok(()),
     }
 }
 

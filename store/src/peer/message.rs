@@ -13,7 +13,7 @@ pub struct Request {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     /// What is asked; absent if a newer node asks what this one does not know.
-    #[prost(oneof = "Ask", tags = "2, 3, 4, 5, 6, 7, 8, 9, 20, 21")]
+    #[prost(oneof = "Ask", tags = "2, 3, 4, 5, 6, 7, 8, 9, 20, 21, 22, 23")]
     pub ask: Option<Ask>,
 }
 
@@ -63,6 +63,12 @@ pub enum Ask {
     /// Join this record of such a key with your own copy. Answered by `Done` once that is durable.
     #[prost(message, tag = "21")]
     Mend(ReplicaWrite),
+    /// Let what you have begun be over and delivered. Answered by `Calm` when it is.
+    #[prost(message, tag = "22")]
+    Settle(Settle),
+    /// Forget these tombstones, which every replica holds. Answered by `Done` once that is durable.
+    #[prost(message, tag = "23")]
+    Forget(Forget),
 }
 
 /// What a node may answer.
@@ -92,6 +98,9 @@ pub enum Answer {
     /// Keys of the buckets asked for.
     #[prost(message, tag = "9")]
     Listing(Listing),
+    /// What was begun is over.
+    #[prost(message, tag = "10")]
+    Calm(Calm),
 }
 
 /// See [`Ask::Ping`].
@@ -214,6 +223,35 @@ pub struct TreeList {
     pub after: Option<Bytes>,
 }
 
+/// See [`Ask::Settle`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Settle {}
+
+/// See [`Ask::Forget`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Forget {
+    /// Name of the tree.
+    #[prost(string, tag = "1")]
+    pub tree: String,
+    /// The tombstones, by key and hash: whoever holds another record of the key keeps it.
+    #[prost(message, repeated, tag = "2")]
+    pub keys: Vec<KeyHash>,
+}
+
+/// See [`Answer::Calm`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Calm {
+    /// Hints kept now.
+    #[prost(uint64, tag = "1")]
+    pub hints_kept: u64,
+    /// Hints taken since this node started.
+    #[prost(uint64, tag = "2")]
+    pub hints_taken: u64,
+    /// Which of its starts.
+    #[prost(uint64, tag = "3")]
+    pub boot: u64,
+}
+
 /// See [`Answer::Done`].
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Done {}
@@ -235,6 +273,9 @@ pub struct OwnCopy {
     /// It has the digest that the asking node knows, and is left out.
     #[prost(bool, tag = "2")]
     pub same: bool,
+    /// If there is none: no tombstone with a counter above this was ever forgotten.
+    #[prost(uint64, tag = "3")]
+    pub floor: u64,
 }
 
 /// See [`Answer::Updated`].
@@ -251,6 +292,9 @@ pub struct Roots {
     /// By name, ascending.
     #[prost(message, repeated, tag = "1")]
     pub trees: Vec<TreeRoot>,
+    /// No tombstone with a counter above this was ever forgotten.
+    #[prost(uint64, tag = "2")]
+    pub floor: u64,
 }
 
 /// One tree and its root.

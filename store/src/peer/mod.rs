@@ -20,6 +20,7 @@ mod listener;
 pub mod message;
 mod peers;
 mod pending;
+mod turn;
 
 pub use link::{CallError, Link, Timing};
 pub use listener::{Handler, listen};

@@ -19,12 +19,19 @@ pub struct ReadQuorum {
     replies: BTreeMap<NodeId, Option<Record>>,
     /// The join of all replies.
     joined: Option<Record>,
+    /// The highest floor of those that hold nothing.
+    floor: u64,
 }
 
 impl ReadQuorum {
     /// A read of `replicas` of which `r` must reply.
     pub fn new(replicas: impl IntoIterator<Item = NodeId>, r: usize) -> ReadQuorum {
-        ReadQuorum { tally: Tally::new(replicas, r), replies: BTreeMap::new(), joined: None }
+        ReadQuorum {
+            tally: Tally::new(replicas, r),
+            replies: BTreeMap::new(),
+            joined: None,
+            floor: 0,
+        }
     }
 
     /// `from` holds `record`; `None` is a reply too: it holds nothing of the key.
@@ -34,6 +41,13 @@ impl ReadQuorum {
             self.replies.insert(from.clone(), record);
         }
         self.progress()
+    }
+
+    /// `from` holds nothing of the key, and may have forgotten a tombstone of it with this counter at
+    /// most.
+    pub fn add_nothing(&mut self, from: &NodeId, floor: u64) -> Progress {
+        self.floor = self.floor.max(floor);
+        self.add(from, None)
     }
 
     /// `from` answered with an error, or not in time.
@@ -52,9 +66,15 @@ impl ReadQuorum {
         self.joined.as_ref()
     }
 
-    /// The highest tag replied, for the read phase of a register's write.
+    /// The highest tag replied.
     pub fn highest_tag(&self) -> Option<&Tag> {
         self.joined().and_then(Record::tag)
+    }
+
+    /// The counter above which a register's write must be whose read phase this is: no replica that
+    /// replied has held a higher one, not even under a tombstone it has forgotten since.
+    pub fn highest_counter(&self) -> u64 {
+        self.highest_tag().map_or(0, |tag| tag.counter).max(self.floor)
     }
 
     /// Whether replicas that replied hold different records.

@@ -27,7 +27,7 @@ impl Page {
     /// Keys on one page, at most.
     pub const KEYS_MAX: usize = 512;
     /// A page ends with the key that brings it to so many bytes.
-    const KEY_BYTES: usize = 256 << 10;
+    pub(super) const KEY_BYTES: usize = 256 << 10;
 }
 
 impl Replica {

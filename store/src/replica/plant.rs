@@ -19,7 +19,7 @@ impl Replica {
         // passed over either.
         let mut from = layout::data_start();
         while let Some(keyspace) = self.keyspace_at(&from)? {
-            let mut walk = Walk::everywhere(&*self.shared.engine, &keyspace);
+            let mut walk = Walk::everywhere(&*self.shared.engine, &keyspace, None);
             while let Some(page) = walk.next()? {
                 for (key, encoded) in page {
                     let step = self.judge(&keyspace, &key, &encoded)?;
@@ -53,6 +53,6 @@ impl Replica {
             return Err(ReplicaError::Moved { key: name(), keyspace, asked });
         }
         own_kind(home, &record)?;
-        Ok(Step::between(home.tree, key, None, &record, encoded))
+        Ok(Step::between(home.tree, key, None, Some((&record, encoded))))
     }
 }

@@ -27,7 +27,9 @@ impl Replica {
         };
         // What is stored is what a digest is of: no need to decode it.
         let same = read.known.is_some() && record.as_deref().map(xxh3_64) == read.known;
-        Answer::Record(OwnCopy { record: record.filter(|_| !same), same })
+        // Read after the copy: it had risen before the copy was gone.
+        let floor = if record.is_none() { self.floor() } else { 0 };
+        Answer::Record(OwnCopy { record: record.filter(|_| !same), same, floor })
     }
 
     /// `Done`, once the record is joined with the own copy and that is durable.

@@ -28,10 +28,14 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Over all of a keyspace.
-    pub(super) fn everywhere(engine: &'a dyn Engine, keyspace: &'a str) -> Walk<'a> {
+    /// Over all of a keyspace, from the first key after `after` on.
+    pub(super) fn everywhere(
+        engine: &'a dyn Engine,
+        keyspace: &'a str,
+        after: Option<&Bytes>,
+    ) -> Walk<'a> {
         let all = Bucket(0)..=Bucket(u16::MAX);
-        Walk { page: *PAGE.end(), ..Walk::over(engine, keyspace, &all, None) }
+        Walk { page: *PAGE.end(), ..Walk::over(engine, keyspace, &all, after) }
     }
 
     /// Over these buckets, from the first key after `after` on.

@@ -51,6 +51,11 @@ pub enum Call {
 pub enum Reply {
     /// To [`Call::Read`] and [`Call::ReadHeld`]: what is held of the key, if anything.
     Copy(Option<Record>),
+    /// To [`Call::Read`]: nothing is held, and no tombstone with a counter above this was forgotten.
+    Nothing {
+        /// See [`Replica`](crate::replica::Replica).
+        floor: u64,
+    },
     /// To [`Call::Read`]: what is held has the digest that was known.
     Same,
     /// To [`Call::Store`] and [`Call::Hold`]: it is done, and durable.

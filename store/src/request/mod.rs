@@ -203,8 +203,8 @@ impl Request {
         let reading = self.reading.as_ref().expect("a read phase was met");
         match &self.goal {
             Goal::Write(write) => {
-                let (me, highest) = (self.target.me.clone(), reading.quorum.highest_tag());
-                let tag = Tag::next(highest, me, write.nonce);
+                let (me, highest) = (self.target.me.clone(), reading.quorum.highest_counter());
+                let tag = Tag::above(highest, me, write.nonce);
                 let record = Record::Register { tag, value: write.value.clone() };
                 self.store_everywhere(&record, Outcome::Written(Context::default()));
             }

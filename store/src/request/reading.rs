@@ -63,6 +63,9 @@ impl Request {
                 }
                 reading.quorum.add(from, record);
             }
+            Ok(Reply::Nothing { floor }) => {
+                reading.quorum.add_nothing(from, floor);
+            }
             Ok(Reply::Same) if reading.own.is_some() => {
                 let record = reading.own.clone();
                 reading.quorum.add(from, record);

@@ -170,6 +170,24 @@ impl Record {
         }
     }
 
+    /// Whether it only says that the key was deleted.
+    pub fn is_tombstone(&self) -> bool {
+        self.values().is_empty()
+    }
+
+    /// What must be remembered of this record for it to be forgotten: the highest counter in it, above
+    /// which the next write of its key must be. `None`: it cannot be forgotten, for its server vectors
+    /// count from what is held and from nothing else.
+    pub fn counter(&self) -> Option<u64> {
+        match self {
+            Record::Register { tag, .. } => Some(tag.counter),
+            Record::Siblings(siblings) => Some(siblings.counter()),
+            // Its writer's clock goes on by itself.
+            Record::Lww { .. } => Some(0),
+            Record::Branches(_) => None,
+        }
+    }
+
     /// How many values stand beside each other, tombstones included.
     pub fn siblings(&self) -> usize {
         match self {

@@ -65,6 +65,24 @@ impl Siblings {
         Dot { actor, counter: entry.counter }
     }
 
+    /// Lets the next dot of `actor` be above `floor`, where none of its dots is live: those up to there
+    /// may have been given for this key, and forgotten with its tombstone.
+    ///
+    /// *Requires* what [`Siblings::update`] does; so no dot up to `floor` is live anywhere.
+    pub fn number_above(&mut self, floor: u64, actor: &Actor) {
+        if floor > 0 {
+            let entry = self.entries.entry(actor.clone()).or_default();
+            if entry.live.is_empty() {
+                entry.counter = entry.counter.max(floor);
+            }
+        }
+    }
+
+    /// The highest counter that is known of any actor; none: zero.
+    pub fn counter(&self) -> u64 {
+        self.entries.values().map(|entry| entry.counter).max().unwrap_or(0)
+    }
+
     /// Forgets the values that `context` saw, and remembers all it knows.
     pub fn discard(&mut self, context: &Context) {
         for (actor, seen) in context.vector().iter() {

@@ -47,7 +47,12 @@ pub struct Tag {
 impl Tag {
     /// The tag of a new write by `node`, whose read phase found `highest`.
     pub fn next(highest: Option<&Tag>, node: NodeId, nonce: Nonce) -> Tag {
-        Tag { counter: highest.map_or(0, |tag| tag.counter) + 1, node, nonce }
+        Tag::above(highest.map_or(0, |tag| tag.counter), node, nonce)
+    }
+
+    /// The tag of a new write by `node`, whose read phase found no counter above this one.
+    pub fn above(counter: u64, node: NodeId, nonce: Nonce) -> Tag {
+        Tag { counter: counter + 1, node, nonce }
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn play(
                 let (context, seen) = &clients[client];
                 let actor = Actor::new(node(SERVERS[at]), server.epoch);
                 let value = (!delete).then(|| value(id));
-                let write = Write { context, actor: &actor, wall_micros: id, value };
+                let write = Write { context, actor: &actor, floor: 0, wall_micros: id, value };
                 let record = write.over(server.held.take(), settings, 1 << 20).unwrap().record;
                 let counter = record.context().vector().counter(&actor);
                 let is_new = given.insert((actor, counter));

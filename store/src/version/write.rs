@@ -27,6 +27,8 @@ pub struct Write<'a> {
     pub context: &'a Context,
     /// Who numbers it.
     pub actor: &'a Actor,
+    /// Up to here that actor may have numbered writes of this key whose tombstone is forgotten.
+    pub floor: u64,
     /// When, in microseconds since 1970 by the clock of who numbers it; only server vectors keep it.
     pub wall_micros: u64,
     /// The new value; `None` deletes.
@@ -82,7 +84,7 @@ impl Write<'_> {
     }
 
     fn number(self, own: Option<Record>, settings: &Keyspace) -> (Record, Context) {
-        let Write { context, actor, wall_micros, value } = self;
+        let Write { context, actor, floor, wall_micros, value } = self;
         if Kind::of(settings) == Kind::Branches {
             let mut branches = match own {
                 Some(Record::Branches(branches)) => branches,
@@ -95,6 +97,7 @@ impl Write<'_> {
             Some(Record::Siblings(siblings)) => siblings,
             _ => Siblings::default(),
         };
+        siblings.number_above(floor, actor);
         let dot = siblings.update(context, actor.clone(), value);
         let context = siblings.context_of_writer(&dot);
         (Record::Siblings(siblings), context)
@@ -122,7 +125,7 @@ mod tests {
         settings: &Keyspace,
     ) -> Result<Record, Crowd> {
         let (actor, value) = (Actor::new(node(server), 1), Some(Bytes::from(server.to_owned())));
-        let write = Write { context, actor: &actor, wall_micros: 1, value };
+        let write = Write { context, actor: &actor, floor: 0, wall_micros: 1, value };
         write.over(own, settings, 1 << 20).map(|written| written.record)
     }
 
@@ -164,7 +167,7 @@ mod tests {
         for causality in BOTH {
             let actor = Actor::new(node("n1"), 1);
             let (context, value) = (Context::default(), Some(Bytes::from(vec![0; 100])));
-            let write = Write { context: &context, actor: &actor, wall_micros: 1, value };
+            let write = Write { context: &context, actor: &actor, floor: 0, wall_micros: 1, value };
             let refused = write.over(None, &settings(causality, 3), 100);
             assert!(matches!(refused, Err(Crowd::Long(101..))), "{refused:?}");
         }

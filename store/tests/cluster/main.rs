@@ -9,4 +9,5 @@ mod partition;
 mod quorums;
 mod repair;
 mod siblings;
+mod tombstones;
 mod wire;

@@ -36,7 +36,7 @@ async fn a_refused_write_writes_nothing_and_gives_no_dot() {
         // Of another server, so that server vectors keep it beside what this one writes.
         let elsewhere = Actor::new("n2".parse().unwrap(), 1);
         let (context, value) = (Context::default(), Some(value("there")));
-        let write = Write { context: &context, actor: &elsewhere, wall_micros: 1, value };
+        let write = Write { context: &context, actor: &elsewhere, floor: 0, wall_micros: 1, value };
         let there = write.over(None, &home.settings, 1 << 20).unwrap().record;
         let joined = landed(&engine, replica.join(&home, &key, there.clone())).await;
         joined.unwrap();

@@ -140,7 +140,7 @@ impl World {
         let context =
             if self.setting.keeps_context { read.clone() } else { context(held.as_ref()) };
         let actor = Actor::new(node(NODES[at]), self.epochs[at]);
-        let write = Write { context: &context, actor: &actor, wall_micros: 0, value };
+        let write = Write { context: &context, actor: &actor, floor: 0, wall_micros: 0, value };
         let record = write.over(held, &self.settings, usize::MAX).unwrap().record;
         let dot = Dot { counter: record.context().vector().counter(&actor), actor };
         if !self.given.insert(dot.clone()) {

@@ -197,7 +197,7 @@ proptest! {
         let number = |own: Option<Record>, text: &str| {
             let (context, actor) = (Context::default(), Actor::new(node("n9"), 9));
             let value = Some(value(text));
-            let write = Write { context: &context, actor: &actor, wall_micros: 0, value };
+            let write = Write { context: &context, actor: &actor, floor: 0, wall_micros: 0, value };
             Some(write.over(own, &dotted(), 1 << 20).unwrap().record)
         };
         let after = number(number(before.clone(), "ada"), "bob").unwrap();
