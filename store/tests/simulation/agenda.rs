@@ -42,6 +42,8 @@ pub(crate) enum Event {
     },
     /// A node looks at its links, its hints and its fellow replicas.
     Tick(usize),
+    /// Tombstones may be forgotten.
+    Reap,
     /// A client may ask something.
     Client(usize),
     /// The nemesis acts.
@@ -61,6 +63,11 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
+    /// All that is to happen.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.entries.values()
+    }
+
     /// The moment of the event that is happening.
     pub(crate) fn now(&self) -> Micros {
         self.now

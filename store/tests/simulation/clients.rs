@@ -115,7 +115,8 @@ impl World {
     pub(crate) fn ask(&mut self, client: usize, node: usize, key: Key, asked: Asked) -> usize {
         let (place, began) = (self.clients.operations.len(), self.agenda.now());
         let (number, outcome) = (place as u64 + 1, Outcome::Open);
-        let operation = Operation { number, client, key, asked, outcome, node, began };
+        let operation =
+            Operation { number, client, key, asked, outcome, forgotten: None, node, began };
         self.note(|| format!("client {client} asks n{}: {operation:?}", node + 1));
         self.clients.operations.push(operation);
         self.clients.story.push((began, place, true));
@@ -145,6 +146,8 @@ impl World {
         let (now, client) = (self.agenda.now(), self.clients.operations[operation].client);
         let number = self.clients.operations[operation].number;
         self.note(|| format!("client {client} hears of operation {number}: {outcome:?}"));
+        let key = self.clients.operations[operation].key;
+        self.clients.operations[operation].forgotten = self.witness.last_forgotten(key);
         self.clients.operations[operation].outcome = outcome;
         self.clients.story.push((now, operation, false));
         self.client_thinks(client);

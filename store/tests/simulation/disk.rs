@@ -20,6 +20,8 @@ use crate::letter::{Key, Return};
 pub(crate) enum Change {
     /// The own copy of a key is this; under this dot, if it was given here.
     Copy(Key, Record, Option<Dot>),
+    /// The tombstone of a key is forgotten; no counter forgotten so far is above this.
+    Forgotten(Key, u64),
     /// This hint is kept.
     Hint(u64, Hint),
     /// This hint is dropped.
@@ -51,6 +53,8 @@ pub(crate) enum Then {
 pub(crate) struct Disk {
     /// The own copies.
     pub(crate) copies: BTreeMap<Key, Record>,
+    /// The highest counter forgotten.
+    pub(crate) floor: u64,
     /// Hints by the order they were taken in.
     pub(crate) hints: BTreeMap<u64, Hint>,
     /// Handed over and not yet durable, oldest first.
@@ -61,15 +65,20 @@ impl Disk {
     /// The own copy as the next write of the key finds it, durable or not.
     pub(crate) fn newest(&self, key: Key) -> Option<&Record> {
         let flying = self.flying.iter().rev().find_map(|(change, _)| match change {
-            Change::Copy(of, record, _) if *of == key => Some(record),
+            Change::Copy(of, record, _) if *of == key => Some(Some(record)),
+            Change::Forgotten(of, _) if *of == key => Some(None),
             _ => None,
         });
-        flying.or_else(|| self.copies.get(&key))
+        flying.unwrap_or_else(|| self.copies.get(&key))
     }
 
     /// Whether a write of `key` is on its way.
     pub(crate) fn is_flying(&self, key: Key) -> bool {
-        self.flying.iter().any(|(change, _)| matches!(change, Change::Copy(of, ..) if *of == key))
+        let is_of = |change: &Change| match change {
+            Change::Copy(of, ..) | Change::Forgotten(of, _) => *of == key,
+            Change::Hint(..) | Change::NoHint(_) => false,
+        };
+        self.flying.iter().any(|(change, _)| is_of(change))
     }
 
     /// Hands a change over.
@@ -82,6 +91,10 @@ impl Disk {
         let (change, then) = self.flying.pop_front()?;
         match change.clone() {
             Change::Copy(key, record, _) => drop(self.copies.insert(key, record)),
+            Change::Forgotten(key, floor) => {
+                self.copies.remove(&key);
+                self.floor = self.floor.max(floor);
+            }
             Change::Hint(number, hint) => drop(self.hints.insert(number, hint)),
             Change::NoHint(number) => drop(self.hints.remove(&number)),
         }

@@ -22,4 +22,12 @@ pub(crate) enum Flaw {
     WipedAnswersAtOnce,
     /// Such a node lets exchanges count that were begun while requests of its former life were open.
     WipedCatchesUpAtOnce,
+    /// Tombstones are forgotten without a look around.
+    ReapsAtOnce,
+    /// They are forgotten while hints are kept.
+    ReapsDespiteHints,
+    /// They are forgotten while messages are on their way.
+    ReapsDespiteMessages,
+    /// How high the counters went is forgotten with them.
+    FloorForgotten,
 }

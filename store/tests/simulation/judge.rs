@@ -2,7 +2,8 @@
 //!
 //! - Registers are linearizable: judged by the project's own checker, as a real run would be. A
 //!   deleted register reads as the write that deleted it, which its tag tells, so that every value
-//!   is unique and the verdict exact.
+//!   is unique and the verdict exact. Where nothing is held, the last delete that was forgotten is read:
+//!   by then all replicas had it, so no later read may find anything older.
 //! - No acknowledged sibling is lost, unless a write was asked for by a client that had *read* it.
 //! - What an acknowledged write has overwritten or deleted does not come back.
 //! - A write that failed for certain left no trace on any disk, ever.
@@ -138,13 +139,15 @@ impl World {
             };
             let (kind, value) = match &operation.outcome {
                 _ if *begins => (Kind::Invoke, argument),
-                Outcome::Ok(Reply::Read(record)) => match self.shown(record.as_ref()) {
-                    Ok(value) => (Kind::Ok, value),
-                    Err(violation) => {
-                        violations.push(violation);
-                        (Kind::Info, Value::Nil)
+                Outcome::Ok(Reply::Read(record)) => {
+                    match self.shown(record.as_ref(), operation.forgotten) {
+                        Ok(value) => (Kind::Ok, value),
+                        Err(violation) => {
+                            violations.push(violation);
+                            (Kind::Info, Value::Nil)
+                        }
                     }
-                },
+                }
                 Outcome::Ok(Reply::Written(_)) => (Kind::Ok, argument),
                 Outcome::Fail(_) => (Kind::Fail, Value::Nil),
                 Outcome::Info(_) | Outcome::Open => (Kind::Info, Value::Nil),
@@ -168,9 +171,9 @@ impl World {
         (history, violations)
     }
 
-    /// The write that a read has returned.
-    fn shown(&self, record: Option<&Record>) -> Result<Value, String> {
-        let Some(record) = record else { return Ok(Value::Nil) };
+    /// The write that a read has returned; of nothing, the delete that was forgotten.
+    fn shown(&self, record: Option<&Record>, forgotten: Option<u64>) -> Result<Value, String> {
+        let Some(record) = record else { return Ok(forgotten.map_or(Value::Nil, value_of)) };
         let tag = record.tag().expect("a register is read");
         let write = self.witness.write_of(tag);
         let expected = self.clients.operations[write as usize - 1].value();
@@ -193,7 +196,8 @@ impl World {
         let holds = |node: usize| {
             let disk = &self.nodes[node].disk;
             let hints = disk.hints.values().filter(|hint| hint.key == self.keys[key]);
-            let mut kept = disk.copies.get(&key).into_iter().chain(hints.map(|hint| &hint.record));
+            let kept = disk.copies.get(&key).into_iter().chain(hints.map(|hint| &hint.record));
+            let mut kept = kept.chain(self.witness.forgotten(node, key));
             kept.any(|record| knows(record) != Some(false))
         };
         let seats = (0..self.plan.nodes).filter(|node| holds(*node)).count();

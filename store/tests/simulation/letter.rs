@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     Call(Call),
     /// A copy for the sake of anti-entropy, which counts toward no quorum.
     Fetch,
+    /// That the tombstone with this digest be forgotten.
+    Forget(u64),
 }
 
 /// An ask on its way.

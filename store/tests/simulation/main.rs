@@ -11,7 +11,7 @@
 //! agenda    what is to happen, and when                         journal   what happened, to be read
 //! network   cuts; how long a message takes      nemesis         what goes wrong
 //! node      what a crash leaves of a node       disk, catch_up  what it had; when it may answer again
-//! world     all of them; and what they do:      post, serve, coordinate, mending
+//! world     all of them; and what they do:      post, serve, coordinate, mending, reaping
 //! clients   what is asked      operation        and how it ended
 //! run       from the first event to the last    judge, witness  was every promise kept?
 //! ```
@@ -44,6 +44,7 @@ mod node;
 mod operation;
 mod plan;
 mod post;
+mod reaping;
 mod run;
 mod serve;
 mod witness;
@@ -69,7 +70,7 @@ fn all_is_well(seeds: Range<u64>) {
         }
         return;
     }
-    let mut written = 0;
+    let (mut written, mut forgotten) = (0, 0);
     for seed in seeds {
         let Run { world, violations } = Run::of(Plan::new(seed, None), Journal::default());
         assert!(
@@ -78,9 +79,11 @@ fn all_is_well(seeds: Range<u64>) {
              {SEED}={seed} cargo test -p store --test simulation seeds",
             violations.join("\n")
         );
+        forgotten += world.witness.tombstones_forgotten();
         written +=
             world.clients.operations.iter().filter(|asked| asked.is_written()).count() as u64;
     }
+    assert!(forgotten > runs / 2, "only {forgotten} tombstones were forgotten in {runs} runs");
     assert!(written > 10 * runs, "only {written} writes in {runs} runs: that proves little");
 }
 
@@ -172,4 +175,26 @@ fn a_node_that_answers_reads_before_it_has_caught_up_is_caught() {
 #[test]
 fn a_node_that_catches_up_while_its_former_life_still_counts_is_caught() {
     is_caught(Flaw::WipedCatchesUpAtOnce, "register: invalid", 10_000);
+}
+
+#[test]
+fn tombstones_forgotten_at_once_are_caught() {
+    is_caught(Flaw::ReapsAtOnce, "is back", 500);
+    is_caught(Flaw::ReapsAtOnce, "register: invalid", 500);
+}
+
+#[test]
+fn tombstones_forgotten_while_hints_are_kept_are_caught() {
+    is_caught(Flaw::ReapsDespiteHints, "is back", 10_000);
+}
+
+#[test]
+fn tombstones_forgotten_while_messages_are_on_their_way_are_caught() {
+    is_caught(Flaw::ReapsDespiteMessages, "is back", 10_000);
+}
+
+#[test]
+fn a_counter_given_again_after_a_tombstone_was_forgotten_is_caught() {
+    is_caught(Flaw::FloorForgotten, "was given to", 1000);
+    is_caught(Flaw::FloorForgotten, "was acknowledged, and is lost", 10_000);
 }

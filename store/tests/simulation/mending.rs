@@ -74,17 +74,26 @@ impl World {
         }
     }
 
-    /// Now and then, compares the own copies with those of another: record by record, each fetched,
-    /// joined, and brought back if the other lacks anything.
+    /// Now and then, compares the own copies with those of another; who has to catch up, with all, and
+    /// often.
     pub(crate) fn compare(&mut self, me: usize) {
-        let is_catching_up = !self.nodes[me].catch_up.is_done();
-        if !self.plan.has_crashes || !(is_catching_up || self.random.random_range(0..8) == 0) {
+        if !self.plan.has_crashes {
             return;
         }
-        let other = self.random.random_range(0..self.plan.nodes);
+        if !self.nodes[me].catch_up.is_done() {
+            (0..self.plan.nodes).for_each(|other| self.compare_with(me, other));
+        } else if self.random.random_range(0..8) == 0 {
+            let other = self.random.random_range(0..self.plan.nodes);
+            self.compare_with(me, other);
+        }
+    }
+
+    /// Record by record, each fetched, joined, and brought back if the other lacks anything.
+    fn compare_with(&mut self, me: usize, other: usize) {
         if other == me || self.nodes[me].links[other].is_none() {
             return;
         }
+        let is_catching_up = !self.nodes[me].catch_up.is_done();
         let began = self.agenda.now();
         let deadline = began + DEADLINE;
         let differing: Vec<Key> = self
@@ -131,6 +140,8 @@ impl World {
         began: Micros,
     ) {
         self.nodes[me].catch_up.fetched(other, key, began);
+        // As two replicas tell each other whenever they compare.
+        self.nodes[me].floor = self.nodes[me].floor.max(self.nodes[other].floor);
         let ours = self.nodes[me].disk.copies.get(&key).cloned();
         if let Some(record) = ours.filter(|ours| Some(ours) != theirs) {
             let deadline = self.agenda.now() + DEADLINE;

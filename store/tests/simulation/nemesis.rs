@@ -115,7 +115,8 @@ impl World {
         if wiped {
             self.wipe(node);
         }
-        let later = self.nemesis.ms(20, 1_500);
+        // Soon with an empty disk, while what its former life answered is still on its way.
+        let later = self.nemesis.ms(20, if wiped { 150 } else { 1_500 });
         self.agenda.enter(later, Event::Start(node));
     }
 

@@ -48,8 +48,10 @@ pub(crate) enum Errand {
     Hint(NodeId, HintId),
     /// Anti-entropy wants to know another's copy, since then.
     Fetch(Key, Micros),
-    /// Anti-entropy brings another what it lacks.
+    /// Anti-entropy brings another what it lacks, or has it forget.
     Push,
+    /// The leader of a round brings another a tombstone.
+    Compare(Key),
 }
 
 /// A call under way.
@@ -81,6 +83,8 @@ pub(crate) struct Node {
     pub(crate) running: BTreeMap<u64, Running>,
     pub(crate) waiting: BTreeMap<CallNumber, Waiting>,
     pub(crate) catch_up: Fetches,
+    /// The highest counter forgotten with a tombstone.
+    pub(crate) floor: u64,
 }
 
 impl Node {
@@ -103,6 +107,7 @@ impl Node {
             running: BTreeMap::new(),
             waiting: BTreeMap::new(),
             catch_up: Fetches::default(),
+            floor: 0,
         }
     }
 
@@ -131,6 +136,11 @@ impl Node {
         number
     }
 
+    /// Hints taken so far.
+    pub(crate) fn hints_taken(&self) -> u64 {
+        self.next_hint
+    }
+
     /// Forgets all that is volatile.
     pub(crate) fn stop(&mut self) {
         self.is_up = false;
@@ -147,6 +157,7 @@ impl Node {
     pub(crate) fn start(&mut self) {
         self.is_up = true;
         self.life += 1;
+        self.floor = self.disk.floor;
         self.next_hint = self.disk.hints.keys().next_back().map_or(0, |last| last + 1);
         for (number, hint) in &self.disk.hints {
             let id = self.hints.take(hint.clone()).expect("there is room for all hints");

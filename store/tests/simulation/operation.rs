@@ -45,6 +45,8 @@ pub(crate) struct Operation {
     pub(crate) key: Key,
     pub(crate) asked: Asked,
     pub(crate) outcome: Outcome,
+    /// When it ended: the last delete of its register that was forgotten by then.
+    pub(crate) forgotten: Option<u64>,
     /// The coordinator.
     pub(crate) node: usize,
     pub(crate) began: Micros,

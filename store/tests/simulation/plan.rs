@@ -50,6 +50,7 @@ pub(crate) enum Stream {
     Clients,
     Nemesis,
     Nodes,
+    Reapers,
 }
 
 /// What a seed decides before anything happens.
@@ -78,7 +79,7 @@ impl Plan {
     /// What `seed` decides, for the store or its twin with a `flaw`.
     pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Plan {
         let mut random = stream(seed, Stream::Plan);
-        Plan {
+        let plan = Plan {
             seed,
             flaw,
             nodes: random.random_range(3..=5),
@@ -88,6 +89,13 @@ impl Plan {
             slow: [0, 20, 100][random.random_range(0..3)],
             overloaded: [0, 0, 10][random.random_range(0..3)],
             has_crashes: random.random_range(0..4) > 0,
+        };
+        match flaw {
+            // Bites where one acknowledgement is very late and another replica misses the write.
+            Some(Flaw::WipedCatchesUpAtOnce) => {
+                Plan { nodes: 3, lost: 30, late: 200, has_crashes: true, ..plan }
+            }
+            _ => plan,
         }
     }
 

@@ -18,6 +18,10 @@ impl World {
     pub(crate) fn serve(&mut self, letter: Letter) {
         let Letter { from: back, to: me, key, ask, left, .. } = letter;
         match ask {
+            Ask::Forget(digest) => {
+                self.forget(me, key, digest);
+                self.answer(me, back, Ok(Reply::Done));
+            }
             Ask::Fetch => {
                 let copy = self.nodes[me].disk.copies.get(&key).cloned();
                 self.answer(me, back, Ok(Reply::Copy(copy)));
@@ -65,7 +69,8 @@ impl World {
         if known.is_some() && copy.map(Record::digest) == known {
             return Ok(Reply::Same);
         }
-        Ok(Reply::Copy(copy.cloned()))
+        let nothing = Reply::Nothing { floor: node.floor };
+        Ok(copy.map_or(nothing, |copy| Reply::Copy(Some(copy.clone()))))
     }
 
     /// Joins `record` with the own copy.
@@ -92,6 +97,7 @@ impl World {
             Some(Record::Siblings(siblings)) => siblings,
             _ => Siblings::default(),
         };
+        siblings.number_above(node.floor, &node.actor);
         let dot = siblings.update(context, node.actor.clone(), value);
         let after = siblings.context_of_writer(&dot);
         let record = Record::Siblings(siblings);

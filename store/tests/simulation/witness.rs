@@ -26,6 +26,8 @@ pub(crate) struct Witness {
     tag_of: BTreeMap<u64, Tag>,
     /// Every value that was ever durable anywhere.
     durable: BTreeSet<u64>,
+    /// The tombstones that each node has forgotten of each key.
+    forgotten: BTreeMap<(usize, Key), Vec<Record>>,
     /// What must not have happened.
     pub(crate) violations: Vec<String>,
 }
@@ -62,8 +64,30 @@ impl Witness {
                 let key = number(key.expect("a key has a last part")) as Key;
                 self.see_record(key, &hint.record);
             }
-            Change::NoHint(_) => {}
+            Change::NoHint(_) | Change::Forgotten(..) => {}
         }
+    }
+
+    /// A node forgets a tombstone.
+    pub(crate) fn forgets(&mut self, node: usize, key: Key, tombstone: Record) {
+        self.forgotten.entry((node, key)).or_default().push(tombstone);
+    }
+
+    /// The tombstones of `key` that `node` has forgotten.
+    pub(crate) fn forgotten(&self, node: usize, key: Key) -> &[Record] {
+        self.forgotten.get(&(node, key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many tombstones were forgotten, on any node.
+    pub(crate) fn tombstones_forgotten(&self) -> u64 {
+        self.forgotten.values().map(|records| records.len() as u64).sum()
+    }
+
+    /// The last delete of a register that was forgotten anywhere: what is read where nothing is held.
+    pub(crate) fn last_forgotten(&self, key: Key) -> Option<u64> {
+        let of_key = self.forgotten.iter().filter(|((_, of), _)| *of == key);
+        let tags = of_key.flat_map(|(_, records)| records).filter_map(Record::tag);
+        tags.max().map(|tag| self.write_of(tag))
     }
 
     fn see_given(&mut self, key: Key, dot: &Dot, value: Option<&Bytes>) {

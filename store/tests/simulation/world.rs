@@ -3,6 +3,8 @@
 //! Everything that happens is an [`Event`] of the agenda; whatever chance decides is drawn from streams
 //! of the seed. So a seed is a run.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
 
@@ -12,10 +14,12 @@ use crate::agenda::{Agenda, Event, MS, Micros};
 use crate::clients::Clients;
 use crate::flaw::Flaw;
 use crate::journal::Journal;
+use crate::letter::Key;
 use crate::nemesis::Nemesis;
 use crate::network::Network;
 use crate::node::Node;
 use crate::plan::{self, KEYS, Plan, Stream, stream};
+use crate::reaping::Round;
 use crate::witness::Witness;
 
 /// Between looks of a node at its links, its hints and its fellow replicas.
@@ -31,6 +35,10 @@ pub(crate) struct World {
     pub(crate) nemesis: Nemesis,
     pub(crate) witness: Witness,
     pub(crate) journal: Journal,
+    /// By key, the round in which its tombstone is to be forgotten.
+    pub(crate) rounds: BTreeMap<Key, Round>,
+    /// When rounds begin.
+    pub(crate) reapers: ChaCha8Rng,
     /// The names of the keys.
     pub(crate) keys: Vec<Bytes>,
     /// What chance decides at nodes.
@@ -53,6 +61,8 @@ impl World {
             witness: Witness::default(),
             journal,
             keys: (0..KEYS.len()).map(|key| plan::name(key).into()).collect(),
+            rounds: BTreeMap::new(),
+            reapers: stream(plan.seed, Stream::Reapers),
             random: stream(plan.seed, Stream::Nodes),
             disks: stream(plan.seed, Stream::Disks),
             numbers: 0,
@@ -60,6 +70,10 @@ impl World {
         };
         for node in 0..world.plan.nodes {
             world.agenda.enter(node as u64 * 7 * MS, Event::Tick(node));
+        }
+        // Where nothing but hints brings replicas together, one that is not told to forget never would.
+        if world.plan.has_crashes {
+            world.agenda.enter(0, Event::Reap);
         }
         world
     }
@@ -73,11 +87,17 @@ impl World {
             Event::Durable { node, life } => self.land(node, life),
             Event::Wake { node, life, request } => self.wake(node, life, request),
             Event::Tick(node) => self.tick(node),
+            Event::Reap => self.reap(),
             Event::Client(client) => self.client_speaks(client),
             Event::Strike => self.strike(),
             Event::Mend => self.mend(),
             Event::Start(node) => self.start(node),
         }
+    }
+
+    /// The name that a request or a call will have next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers + 1
     }
 
     /// A name for a request or a call.
