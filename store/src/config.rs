@@ -64,6 +64,9 @@ pub struct Limits {
     /// What hints kept for absent nodes may hold, in bytes; beyond that they are dropped, and
     /// anti-entropy must do.
     pub hint_bytes: usize,
+    /// How long a node that is up keeps a hint, in milliseconds; then it is dropped. Beyond any outage
+    /// that a sloppy keyspace is to survive without loss.
+    pub hint_age_ms: u64,
     /// Between rounds in which tombstones that every replica has are reaped, in milliseconds.
     pub reap_every_ms: u64,
 }
@@ -74,6 +77,7 @@ impl Default for Limits {
             deadline_ms: 1000,
             pair_bytes: 10 << 10,
             hint_bytes: 64 << 20,
+            hint_age_ms: 3 * 60 * 60 * 1000,
             reap_every_ms: 60_000,
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Limits;
 use crate::engine::{Batch, Done, Engine, EngineError};
 use crate::gossip::View;
 use crate::hint::{Hint, HintId, HintQueue};
@@ -26,6 +27,8 @@ use crate::version::Record;
 
 /// Between looks at who has returned.
 const TICK: Duration = Duration::from_millis(100);
+/// Looks between two for hints that were kept too long, each of which goes through all.
+const EXPIRY_TICKS: u32 = 10;
 /// For one hint to be acknowledged.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Hints on their way to one owner at once.
@@ -48,6 +51,9 @@ pub enum HoldError {
 pub struct Hints {
     engine: Arc<dyn Engine>,
     stats: Arc<Stats>,
+    start: Instant,
+    /// How long a hint is kept.
+    age: Duration,
     // A plain lock: held for a decision and a hand-over to the engine, never across an await.
     kept: Mutex<Kept>,
 }
@@ -66,14 +72,15 @@ impl Hints {
         engine: Arc<dyn Engine>,
         stats: Arc<Stats>,
         owners: impl IntoIterator<Item = NodeId>,
-        limit_bytes: usize,
+        limits: &Limits,
     ) -> Result<Hints, EngineError> {
-        let mut kept =
-            Kept { queue: HintQueue::new(limit_bytes), stored: HashMap::new(), sequence: 0 };
+        let queue = HintQueue::new(limits.hint_bytes);
+        let mut kept = Kept { queue, stored: HashMap::new(), sequence: 0 };
         for owner in owners {
             kept.load(&*engine, &owner)?;
         }
-        Ok(Hints { engine, stats, kept: Mutex::new(kept) })
+        let age = Duration::from_millis(limits.hint_age_ms);
+        Ok(Hints { engine, stats, start: Instant::now(), age, kept: Mutex::new(kept) })
     }
 
     /// Keeps `record` for `owner`, if there is room.
@@ -114,7 +121,7 @@ impl Hints {
         let hint = Hint { owner: owner.clone(), key: key.clone(), record: record.clone() };
         let value = encode(&hint);
         let mut kept = self.lock();
-        let Some(id) = kept.queue.take(hint) else {
+        let Some(id) = kept.queue.take(hint, self.start.elapsed()) else {
             self.stats.hints_dropped.add();
             return false;
         };
@@ -124,6 +131,21 @@ impl Hints {
         kept.stored.insert(id, stored.clone());
         self.engine.write(Batch { entries: vec![(stored, Some(value))] }, told);
         true
+    }
+
+    /// Drops those that were kept too long.
+    pub fn expire(&self) {
+        let Some(then) = self.start.elapsed().checked_sub(self.age) else { return };
+        let mut kept = self.lock();
+        let expired = kept.queue.expire(then);
+        if !expired.is_empty() {
+            tracing::warn!(hints = expired.len(), "dropped hints that nobody came for");
+        }
+        for id in expired {
+            let stored = kept.stored.remove(&id).expect("every kept hint lies somewhere");
+            self.remove(stored);
+            self.stats.hints_dropped.add();
+        }
     }
 
     /// How many are kept.
@@ -191,7 +213,9 @@ impl Kept {
                     return Ok(());
                 };
                 self.sequence = self.sequence.max(sequence + 1);
-                if let Some(id) = decode(owner, value).and_then(|hint| self.queue.take(hint)) {
+                if let Some(id) =
+                    decode(owner, value).and_then(|hint| self.queue.take(hint, Duration::ZERO))
+                {
                     self.stored.insert(id, stored);
                 } else {
                     tracing::warn!("left out a hint for {owner} that cannot be kept");
@@ -229,8 +253,11 @@ pub async fn run(
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let rounds = async {
-        loop {
+        for round in 0_u32.. {
             tick.tick().await;
+            if round % EXPIRY_TICKS == 0 {
+                hints.expire();
+            }
             let owners = hints.owners();
             let present = owners.iter().filter(|node| view.is_up(node) && peers.is_connected(node));
             futures_util::future::join_all(present.map(|node| replay(&hints, &peers, node))).await;
@@ -298,7 +325,8 @@ mod tests {
     }
 
     fn open(engine: &Arc<Lsm>, limit_bytes: usize) -> Hints {
-        Hints::open(engine.clone(), Arc::default(), [owner()], limit_bytes).unwrap()
+        let limits = Limits { hint_bytes: limit_bytes, ..Limits::default() };
+        Hints::open(engine.clone(), Arc::default(), [owner()], &limits).unwrap()
     }
 
     fn keys(hints: &Hints) -> Vec<Bytes> {
@@ -335,6 +363,19 @@ mod tests {
         let engine = Arc::new(Lsm::open(directory.path(), Options::default()).unwrap());
         let hints = open(&engine, 0);
         hints.take(&owner(), &Bytes::from("a"), &record(1));
+        assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
+        engine.close().unwrap();
+        assert_eq!(engine.scan(b"", 1).unwrap(), []);
+    }
+
+    #[test]
+    fn a_hint_nobody_came_for_is_dropped_also_on_disk_and_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Lsm::open(directory.path(), Options::default()).unwrap());
+        let limits = Limits { hint_age_ms: 0, ..Limits::default() };
+        let hints = Hints::open(engine.clone(), Arc::default(), [owner()], &limits).unwrap();
+        hints.take(&owner(), &Bytes::from("a"), &record(1));
+        hints.expire();
         assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
         engine.close().unwrap();
         assert_eq!(engine.scan(b"", 1).unwrap(), []);

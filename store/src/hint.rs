@@ -5,13 +5,18 @@
 //! it: a hint sent is not yet a hint held. One that the owner refuses goes to the end of the line, for
 //! it may refuse it for ever. Replays may repeat and overtake each other, for records join.
 //!
-//! The queue is bounded in bytes. A hint that does not fit is dropped and counted: an outage under
-//! load must not fill this node's memory, and anti-entropy still finds what is missing.
+//! The queue is bounded in bytes and in age. A hint that does not fit, or that its owner has not come
+//! for in all that time, is dropped and counted: an outage must not fill this node's memory, nor one
+//! for ever keep the tombstones of a whole cluster; anti-entropy still finds what is missing. Of a
+//! sloppy quorum, whose acknowledgements may be hints, that may be the last copy: who wants none lost
+//! sets an age beyond any outage. Age is counted while the holder is up, for clocks lie: who starts
+//! anew counts anew.
 //!
 //! Invariants: hints never count toward a strict quorum; per owner, first taken is first sent.
 //! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.6.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -36,6 +41,8 @@ pub struct HintId(u64);
 struct Kept {
     id: HintId,
     bytes: usize,
+    /// When it was taken.
+    taken: Duration,
     hint: Hint,
 }
 
@@ -87,9 +94,9 @@ impl HintQueue {
         HintQueue { owners: BTreeMap::new(), next: 0, bytes: 0, limit_bytes, dropped: 0 }
     }
 
-    /// Keeps `hint` behind those of the same owner. *Returns* `None`, and counts a drop, if it does
-    /// not fit.
-    pub fn take(&mut self, hint: Hint) -> Option<HintId> {
+    /// Keeps `hint` behind those of the same owner, from `now` on, a time since the start of its holder.
+    /// *Returns* `None`, and counts a drop, if it does not fit.
+    pub fn take(&mut self, hint: Hint, now: Duration) -> Option<HintId> {
         let bytes = hint.key.len() + hint.record.encode().len();
         if self.bytes + bytes > self.limit_bytes {
             self.dropped += 1;
@@ -98,7 +105,12 @@ impl HintQueue {
         let id = HintId(self.next);
         self.next += 1;
         self.bytes += bytes;
-        self.owners.entry(hint.owner.clone()).or_default().push(Kept { id, bytes, hint });
+        self.owners.entry(hint.owner.clone()).or_default().push(Kept {
+            id,
+            bytes,
+            taken: now,
+            hint,
+        });
         Some(id)
     }
 
@@ -129,6 +141,20 @@ impl HintQueue {
         self.next += 1;
         line.push(Kept { id, ..refused });
         Some(id)
+    }
+
+    /// Drops, and counts, what was taken before `then`. *Returns* what that was.
+    pub fn expire(&mut self, then: Duration) -> Vec<HintId> {
+        let old = self.owners.iter().flat_map(|(owner, line)| {
+            let old = line.kept.iter().filter(|kept| kept.taken < then);
+            old.map(|kept| (owner.clone(), kept.id))
+        });
+        let old: Vec<(NodeId, HintId)> = old.collect();
+        for (owner, id) in &old {
+            self.acknowledge(owner, *id);
+        }
+        self.dropped += old.len() as u64;
+        old.into_iter().map(|(_, id)| id).collect()
     }
 
     /// What is kept of `key` for `owner`, joined; `None` if nothing is.
@@ -163,7 +189,7 @@ impl HintQueue {
         self.bytes
     }
 
-    /// How many hints did not fit since the start.
+    /// How many hints did not fit, or were kept too long, since the start.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -187,7 +213,7 @@ mod tests {
     fn hints_are_replayed_in_the_order_they_were_taken() {
         let mut queue = HintQueue::new(10_000);
         for (owner, counter) in [("n2", 3), ("n3", 9), ("n2", 1), ("n2", 2)] {
-            queue.take(hint(owner, counter)).unwrap();
+            queue.take(hint(owner, counter), Duration::ZERO).unwrap();
         }
         assert_eq!(keys(&queue, "n2"), ["k3", "k1", "k2"]);
         assert_eq!(keys(&queue, "n3"), ["k9"]);
@@ -197,8 +223,8 @@ mod tests {
     #[test]
     fn a_hint_is_dropped_only_after_its_owner_has_acked() {
         let mut queue = HintQueue::new(10_000);
-        let first = queue.take(hint("n2", 1)).unwrap();
-        let second = queue.take(hint("n2", 2)).unwrap();
+        let first = queue.take(hint("n2", 1), Duration::ZERO).unwrap();
+        let second = queue.take(hint("n2", 2), Duration::ZERO).unwrap();
         // Sent, and the owner went away again: the replay starts over with the same hints.
         assert_eq!(queue.of(&node("n2")).next().unwrap().0, first);
         assert_eq!(keys(&queue, "n2"), ["k1", "k2"]);
@@ -216,7 +242,7 @@ mod tests {
     #[test]
     fn a_hint_that_is_refused_goes_behind_the_others() {
         let mut queue = HintQueue::new(10_000);
-        let ids = [1, 2, 3].map(|counter| queue.take(hint("n2", counter)).unwrap());
+        let ids = [1, 2, 3].map(|counter| queue.take(hint("n2", counter), Duration::ZERO).unwrap());
         let bytes = queue.bytes();
         let postponed = queue.postpone(&node("n2"), ids[0]).unwrap();
         assert_eq!(keys(&queue, "n2"), ["k2", "k3", "k1"]);
@@ -230,13 +256,13 @@ mod tests {
     fn a_hint_that_does_not_fit_is_counted_and_those_kept_stay() {
         let size = hint("n2", 1).key.len() + hint("n2", 1).record.encode().len();
         let mut queue = HintQueue::new(2 * size);
-        let first = queue.take(hint("n2", 1)).unwrap();
-        queue.take(hint("n3", 2)).unwrap();
-        assert_eq!((queue.take(hint("n2", 3)), queue.dropped()), (None, 1));
+        let first = queue.take(hint("n2", 1), Duration::ZERO).unwrap();
+        queue.take(hint("n3", 2), Duration::ZERO).unwrap();
+        assert_eq!((queue.take(hint("n2", 3), Duration::ZERO), queue.dropped()), (None, 1));
         assert_eq!((queue.len(), queue.bytes()), (2, 2 * size));
         queue.acknowledge(&node("n2"), first);
         assert_eq!(queue.bytes(), size);
-        assert!(queue.take(hint("n2", 4)).is_some());
+        assert!(queue.take(hint("n2", 4), Duration::ZERO).is_some());
         assert_eq!((keys(&queue, "n2"), queue.dropped()), (vec!["k4".into()], 1));
     }
 
@@ -245,7 +271,7 @@ mod tests {
         let mut queue = HintQueue::new(10_000);
         let mut given = Vec::new();
         for counter in 1..5 {
-            given.push(queue.take(hint("n2", counter)).unwrap());
+            given.push(queue.take(hint("n2", counter), Duration::ZERO).unwrap());
             queue.acknowledge(&node("n2"), given[0]);
         }
         assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
@@ -258,12 +284,73 @@ mod tests {
         let of = |counter| Hint { key: "k".into(), ..hint("n2", counter) };
         let held = |queue: &HintQueue| queue.held(&node("n2"), &"k".into());
         assert_eq!(held(&queue), None);
-        let ids = [2, 9, 5].map(|counter| queue.take(of(counter)).unwrap());
-        queue.take(hint("n3", 77)).unwrap();
+        let ids = [2, 9, 5].map(|counter| queue.take(of(counter), Duration::ZERO).unwrap());
+        queue.take(hint("n3", 77), Duration::ZERO).unwrap();
         assert_eq!(held(&queue), Some(of(9).record));
         assert_eq!(queue.held(&node("n3"), &"k".into()), None);
         queue.postpone(&node("n2"), ids[0]);
         queue.acknowledge(&node("n2"), ids[1]);
         assert_eq!(held(&queue), Some(of(5).record));
+    }
+
+    #[test]
+    fn a_hint_its_owner_has_not_come_for_is_dropped_and_counted_also_where_it_was_put_off() {
+        let mut queue = HintQueue::new(10_000);
+        let hour = |hours: u64| Duration::from_secs(3600 * hours);
+        let ids = [0, 1, 2].map(|at| queue.take(hint("n2", at + 1), hour(at)).unwrap());
+        let later = queue.postpone(&node("n2"), ids[0]).unwrap();
+        assert_eq!(queue.expire(hour(0)), [], "none was taken before");
+        assert_eq!(queue.expire(hour(1)), [later]);
+        assert_eq!((keys(&queue, "n2"), queue.dropped()), (vec!["k2".into(), "k3".into()], 1));
+        queue.expire(hour(9));
+        assert_eq!((queue.is_empty(), queue.bytes(), queue.dropped()), (true, 0, 3));
+    }
+
+    /// A time in seconds, as `@5`.
+    fn at(text: &str) -> Duration {
+        Duration::from_secs(text.strip_prefix('@').unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn hints_by_script() {
+        let mut queue = HintQueue::new(0);
+        let told = |queue: &HintQueue| {
+            let mut lines = String::new();
+            for owner in queue.owners() {
+                let kept = queue.of(owner).map(|(HintId(id), hint)| {
+                    format!(
+                        " {id}:{}={}",
+                        String::from_utf8_lossy(&hint.key),
+                        hint.record.version()
+                    )
+                });
+                lines += &format!("{owner}:{}\n", kept.collect::<String>());
+            }
+            lines + &format!("({} bytes, {} dropped)", queue.bytes(), queue.dropped())
+        };
+        crate::script::replay("hints/queue.txt", |verb, arguments| {
+            match (verb, arguments) {
+                ("room", [bytes]) => queue = HintQueue::new(bytes.parse().unwrap()),
+                ("take", [owner, key, counter, now]) => {
+                    let counter = counter.parse().unwrap();
+                    let record = register(counter, "n1", counter, Some("v"));
+                    let key = Bytes::copy_from_slice(key.as_bytes());
+                    queue.take(Hint { owner: node(owner), key, record }, at(now));
+                }
+                ("acknowledged", [owner, id]) => {
+                    queue.acknowledge(&node(owner), HintId(id.parse().unwrap()));
+                }
+                ("refused", [owner, id]) => {
+                    queue.postpone(&node(owner), HintId(id.parse().unwrap()));
+                }
+                ("expire", [then]) => drop(queue.expire(at(then))),
+                ("held", [owner, key]) => {
+                    let held = queue.held(&node(owner), &Bytes::copy_from_slice(key.as_bytes()));
+                    return held.map_or("nothing".into(), |record| record.version());
+                }
+                _ => panic!("no command: {verb} {arguments:?}"),
+            }
+            told(&queue)
+        });
     }
 }

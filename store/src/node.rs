@@ -212,7 +212,7 @@ async fn open(
     let replica = Replica::open(kept.clone(), placement.clone(), actor, RECORD_BYTES)?
         .with_clock(clock.clone())
         .catching_up(missing);
-    let hints = Hints::open(kept, stats.clone(), others.iter().cloned(), config.limits.hint_bytes)?;
+    let hints = Hints::open(kept, stats.clone(), others.iter().cloned(), &config.limits)?;
     let coordinator = Coordinator {
         view: Arc::new(View::new(me, life.boot, others)),
         nonces: Nonces::new(life.boot),

@@ -72,7 +72,8 @@ counts! {
     hints_taken: "schism_hints_taken", Stats "hints_taken";
     /// Hints their owner has acknowledged since.
     hints_replayed: "schism_hints_replayed", Stats "hints_replayed";
-    /// Hints not taken, for lack of room: only anti-entropy brings these writes to their owner.
+    /// Hints not taken for lack of room, or kept for too long: only anti-entropy brings these writes to
+    /// their owner.
     hints_dropped: "schism_hints_dropped", Replication "hints_dropped";
     /// Tombstones that this node has forgotten, for every replica had them and nothing needs them.
     tombstones_reaped: "schism_tombstones_reaped", Stats "tombstones_reaped";

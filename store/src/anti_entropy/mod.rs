@@ -186,6 +186,8 @@ impl Other for Remote<'_> {
 }
 
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ static KEYS: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
 });
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mistake {
+pub(super) enum Mistake {
     None,
     /// A record that comes in replaces the own one.
     Replaces,
@@ -49,14 +49,14 @@ enum Mistake {
 }
 
 #[derive(Default)]
-struct Replica {
-    held: BTreeMap<Bytes, Record>,
-    tree: MerkleTree,
+pub(super) struct Replica {
+    pub(super) held: BTreeMap<Bytes, Record>,
+    pub(super) tree: MerkleTree,
     lives: u64,
 }
 
 impl Replica {
-    fn put(&mut self, key: &Bytes, record: Record, tells_the_tree: bool) {
+    pub(super) fn put(&mut self, key: &Bytes, record: Record, tells_the_tree: bool) {
         let digest = record.digest();
         let before = self.held.insert(key.clone(), record).map(|before| before.digest());
         if tells_the_tree {
@@ -64,7 +64,7 @@ impl Replica {
         }
     }
 
-    fn join(&mut self, key: &Bytes, record: Record, mistake: Mistake) {
+    pub(super) fn join(&mut self, key: &Bytes, record: Record, mistake: Mistake) {
         let own = self.held.get(key).cloned().filter(|_| mistake != Mistake::Replaces);
         let joined = Record::join_held(own, Some(record)).expect("one is held");
         self.put(key, joined, mistake != Mistake::ForgetsTheTree);
@@ -79,11 +79,11 @@ impl Replica {
         tree
     }
 
-    fn hashes(&self, spans: &[Span]) -> Vec<u64> {
+    pub(super) fn hashes(&self, spans: &[Span]) -> Vec<u64> {
         spans.iter().flat_map(|span| self.tree.children(*span)).collect()
     }
 
-    fn page(&self, buckets: &[Bucket], after: Option<&Bytes>, mistake: Mistake) -> Page {
+    pub(super) fn page(&self, buckets: &[Bucket], after: Option<&Bytes>, mistake: Mistake) -> Page {
         let mut keys: Vec<_> = self
             .held
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::clock::WallClock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::engine::{Batch, Done, Engine, EngineError};
 use crate::peer::Peers;
 use crate::peer::Timing;
@@ -53,7 +53,7 @@ fn coordinator(is_silent: bool) -> Arc<Coordinator> {
         replica: Arc::new(replica),
         peers: Arc::new(Peers::dial(&config, Timing::default()).unwrap()),
         view: Arc::new(View::new(me, 1, [])),
-        hints: Arc::new(Hints::open(engine, stats.clone(), [], 1 << 20).unwrap()),
+        hints: Arc::new(Hints::open(engine, stats.clone(), [], &Limits::default()).unwrap()),
         clock: Arc::new(WallClock),
         nonces: Nonces::new(1),
         limits: config.limits,

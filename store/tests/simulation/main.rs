@@ -24,7 +24,7 @@
 //!
 //! *What is not simulated*: the ring, gossip and Merkle trees (belief of who is down is chance, and
 //! trees are compared as if they told the truth); a disk that lies, fails or fills up; a policy change;
-//! clocks (`lww`); other sync modes than `always`; bounds on hints and siblings; more than one disk
+//! clocks (`lww`); other sync modes than `always`; bounds on hints (in bytes and age) and on siblings; more than one disk
 //! lost in a run. The shells of the store are replaced by those here, so their bugs are not found.
 //! Source: the idea of FoundationDB's simulation; Zhou et al., SIGMOD 2021, §4.
 

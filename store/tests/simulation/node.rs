@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use store::hint::{Hint, HintId, HintQueue};
 use store::request::{CallId, Request};
@@ -129,7 +130,7 @@ impl Node {
 
     /// Takes a hint; its place on disk.
     pub(crate) fn take(&mut self, hint: Hint) -> u64 {
-        let id = self.hints.take(hint).expect("there is room for all hints");
+        let id = self.hints.take(hint, Duration::ZERO).expect("there is room for all hints");
         let number = self.next_hint;
         self.next_hint += 1;
         self.stored.insert(id, number);
@@ -160,7 +161,8 @@ impl Node {
         self.floor = self.disk.floor;
         self.next_hint = self.disk.hints.keys().next_back().map_or(0, |last| last + 1);
         for (number, hint) in &self.disk.hints {
-            let id = self.hints.take(hint.clone()).expect("there is room for all hints");
+            let id =
+                self.hints.take(hint.clone(), Duration::ZERO).expect("there is room for all hints");
             self.stored.insert(id, *number);
         }
     }
