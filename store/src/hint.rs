@@ -197,6 +197,8 @@ impl HintQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::version::test_records::{node, register};
 
@@ -318,15 +320,12 @@ mod tests {
             let mut lines = String::new();
             for owner in queue.owners() {
                 let kept = queue.of(owner).map(|(HintId(id), hint)| {
-                    format!(
-                        " {id}:{}={}",
-                        String::from_utf8_lossy(&hint.key),
-                        hint.record.version()
-                    )
+                    format!("{id}:{}={}", String::from_utf8_lossy(&hint.key), hint.record.version())
                 });
-                lines += &format!("{owner}:{}\n", kept.collect::<String>());
+                writeln!(lines, "{owner}: {}", kept.collect::<Vec<_>>().join(" ")).unwrap();
             }
-            lines + &format!("({} bytes, {} dropped)", queue.bytes(), queue.dropped())
+            write!(lines, "({} bytes, {} dropped)", queue.bytes(), queue.dropped()).unwrap();
+            lines
         };
         crate::script::replay("hints/queue.txt", |verb, arguments| {
             match (verb, arguments) {

@@ -310,18 +310,19 @@ impl Step {
         own: Option<&Record>,
         after: Option<(&Record, &Bytes)>,
     ) -> Step {
+        // As a key with a value, and as a tombstone.
         let counts = |record: Option<&Record>| match record.map(Record::is_tombstone) {
             None => (0, 0),
             Some(is_dead) => (i64::from(!is_dead), i64::from(is_dead)),
         };
-        let ((lived, died), (lives, dead)) = (counts(own), counts(after.map(|(record, _)| record)));
+        let (before, now) = (counts(own), counts(after.map(|(record, _)| record)));
         Step {
             tree,
             key: key.clone(),
             before: own.map(Record::digest),
             after: after.map(|(_, encoded)| xxh3_64(encoded)),
-            live: lives - lived,
-            tombstones: dead - died,
+            live: now.0 - before.0,
+            tombstones: now.1 - before.1,
         }
     }
 }

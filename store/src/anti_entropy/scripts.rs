@@ -1,5 +1,6 @@
 //! Repair by script: what two replicas say to become equal, and when tombstones go.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -80,8 +81,8 @@ fn exchange(replicas: &mut [Replica; 2]) -> String {
     }
     for (name, replica) in ["n1", "n2"].into_iter().zip(replicas) {
         let held = replica.held.iter();
-        let held = held.map(|(key, record)| format!(" {}={}", self::name(key), told(Some(record))));
-        writeln!(transcript, "{name}:{}", held.collect::<String>()).unwrap();
+        let held = held.map(|(key, record)| format!("{}={}", self::name(key), told(Some(record))));
+        writeln!(transcript, "{name}: {}", held.collect::<Vec<_>>().join(" ")).unwrap();
     }
     transcript
 }
@@ -115,12 +116,13 @@ fn calm([kept, taken, boot]: [&str; 3]) -> Calm {
 }
 
 fn step(reaping: &Reaping) -> String {
-    let names = |nodes: std::collections::BTreeSet<NodeId>| {
-        nodes.iter().map(|node| format!(" {node}")).collect::<String>()
+    let names = |nodes: &BTreeSet<NodeId>| {
+        let names: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
+        names.join(" ")
     };
     match reaping.step() {
-        Step::Compare(nodes) => format!("compare with{}", names(nodes)),
-        Step::Settle(nodes) => format!("settle:{}", names(nodes)),
+        Step::Compare(nodes) => format!("compare with {}", names(&nodes)),
+        Step::Settle(nodes) => format!("settle: {}", names(&nodes)),
         Step::Forget => "forget".to_owned(),
     }
 }
