@@ -59,12 +59,12 @@ fn verb(nodes: usize) -> &'static str {
 /// The acknowledged write that must have replaced what `copy` holds.
 pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) -> Option<Anomaly> {
     let due = operations.iter().copied().filter(|write| write.precedes(copy));
-    let overwrites = Overwrites::of(due.filter(|write| write.f == Function::Write));
+    let overwrites = Overwrites::of(due.filter(|write| write.is_overwrite()));
     let value = copy.reply()?;
     let able: Vec<&Operation> = operations
         .iter()
         .copied()
-        .filter(|write| write.f == Function::Write && write.may_have_happened())
+        .filter(|write| write.is_overwrite() && write.may_have_happened())
         .filter(|write| shows(value, write) && begin(write) < end(copy))
         .collect();
     let settled = match able.iter().map(|write| end(write)).max() {
@@ -73,13 +73,20 @@ pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) 
         None => return None,
     };
     let lost = overwrites.first_after(settled)?;
-    let cast = Cast::new(able.iter().copied().chain([lost, copy]));
+    // What writes one number is told as a whole; of deletes there may be many, and the last to end
+    // speaks for all.
+    let last = able.iter().copied().max_by_key(|write| end(write));
+    let told = if last.is_some_and(|last| last.f == Function::Delete) { &[] } else { &able[..] };
+    let cast = Cast::new(told.iter().copied().chain(last).chain([lost, copy]));
     let (write, found) = (cast.label(lost), cast.label(copy));
-    let held = able.last().map_or_else(
+    let held = last.map_or_else(
         || "what it held before any write".to_owned(),
-        |older| format!("the value of {}", cast.label(older)),
+        |older| match older.f {
+            Function::Delete => format!("which is what {} left", cast.label(older)),
+            _ => format!("the value of {}", cast.label(older)),
+        },
     );
-    let after = able.last().map_or_else(String::new, |older| {
+    let after = last.map_or_else(String::new, |older| {
         format!(
             "{write} comes after {}, because {}; and ",
             cast.label(older),
@@ -104,6 +111,7 @@ pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) 
 fn shows(value: &Value, write: &Operation) -> bool {
     match (value, write.argument.number()) {
         (Value::Set(siblings), Some(number)) => siblings.contains(&number),
+        (Value::Set(siblings), None) => siblings.is_empty(),
         _ => write.argument == *value,
     }
 }

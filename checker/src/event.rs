@@ -70,14 +70,17 @@ pub enum Kind {
     Info,
 }
 
-/// What is asked. In JSON a plain string: `"read"`, `"write"`, `"add"`, `"read-replica"`.
+/// What is asked. In JSON a plain string: `"read"`, `"write"`, `"delete"`, `"add"`, `"read-replica"`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Function {
     /// The value of a register (`Int` or `Nil`), or the elements of a set (`Set`).
     Read,
-    /// Replace the value of a register by an `Int`.
+    /// Replace the value of a register by an `Int`. A client that hands back what it has read replies
+    /// with that (`Set`): the siblings it replaced, and no others.
     Write,
+    /// Replace the value of a register by nothing: a write of nil. Replies like a write.
+    Delete,
     /// Add an `Int` to a set.
     Add,
     /// What one node holds of a key, read from it directly, past any coordinator.
@@ -145,6 +148,7 @@ impl std::fmt::Display for Function {
         f.write_str(match self {
             Function::Read => "read",
             Function::Write => "write",
+            Function::Delete => "delete",
             Function::Add => "add",
             Function::ReadReplica => "read-replica",
             Function::Other(name) => name,

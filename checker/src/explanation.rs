@@ -17,6 +17,7 @@ use crate::prose::{Cast, enumerate};
 use crate::search::{Budget, Found, Interval, Meter, Stuck, metered, search};
 use crate::set_pattern;
 use crate::shrink;
+use crate::staleness::stale_reads;
 use crate::tally::Judgement;
 
 /// What is particular to a model when it comes to explaining.
@@ -40,7 +41,10 @@ impl Explained for Register {
 
     fn named(&self, witness: &[(&Operation, Option<Value>)]) -> Option<Anomaly> {
         let operations: Vec<&Operation> = witness.iter().map(|(operation, _)| *operation).collect();
-        let clusters = Clusters::of(&operations)?;
+        let Some(clusters) = Clusters::of(&operations) else {
+            // Several writes of one value, such as deletes: at least a stale read has a name.
+            return stale_reads(&operations).first().map(|stale| stale.anomaly(&operations));
+        };
         Contradiction::find(&clusters).map(|contradiction| contradiction.anomaly())
     }
 

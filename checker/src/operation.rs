@@ -82,9 +82,28 @@ impl Operation {
         self.acknowledged().is_some_and(|line| line < other.invoked)
     }
 
-    /// Whether it changes what it is asked of: a write or an add.
+    /// Whether it changes what it is asked of: a write, a delete or an add.
     pub fn is_update(&self) -> bool {
-        matches!(self.f, Function::Write | Function::Add)
+        self.is_overwrite() || self.f == Function::Add
+    }
+
+    /// Whether it replaces what a register holds, by a number or by nothing.
+    pub fn is_overwrite(&self) -> bool {
+        matches!(self.f, Function::Write | Function::Delete)
+    }
+
+    /// What it leaves in a register: a number, or of a delete nothing. `None` of what overwrites none.
+    pub fn written(&self) -> Option<&Value> {
+        self.is_overwrite().then_some(&self.argument)
+    }
+
+    /// The siblings that its client had read when it wrote, and so replaced; `None` where it read
+    /// nothing first, or where it is not known.
+    pub fn replaced(&self) -> Option<&[i64]> {
+        match self.reply() {
+            Some(Value::Set(read)) if self.is_overwrite() => Some(read),
+            _ => None,
+        }
     }
 
     /// Whether it was served through a coordinator, and so is bound by what the store promises its

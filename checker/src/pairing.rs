@@ -130,6 +130,7 @@ fn complete(operation: &mut Operation, event: &Event, line: usize) -> Result<Sta
 fn argument_fits(f: &Function, value: &Value) -> Result<(), String> {
     let (fits, expected) = match f {
         Function::Write => (matches!(value, Value::Int(_) | Value::Nil), "a number"),
+        Function::Delete => (value.is_nil(), "no value"),
         Function::Add => (matches!(value, Value::Int(_)), "a number"),
         Function::Read | Function::ReadReplica => (value.is_nil(), "no value"),
         Function::Other(_) => (true, ""),
@@ -142,9 +143,10 @@ fn reply_fits(f: &Function, value: &Value) -> Result<(), String> {
         (Function::Read | Function::ReadReplica, Value::Note(_)) => {
             Err(format!("{f} replies with nothing, a number or a set, not {value}"))
         }
-        (Function::Read | Function::ReadReplica, Value::Set(elements))
-            if !elements.is_sorted_by(|a, b| a < b) =>
-        {
+        (
+            Function::Read | Function::ReadReplica | Function::Write | Function::Delete,
+            Value::Set(elements),
+        ) if !elements.is_sorted_by(|a, b| a < b) => {
             Err(format!("the elements of a set ascend, those of {value} do not"))
         }
         _ => Ok(()),

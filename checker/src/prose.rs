@@ -20,7 +20,7 @@ pub(crate) struct Cast<'h> {
 }
 
 impl<'h> Cast<'h> {
-    /// Each operation once, by invocation, labelled by its kind: `W1`, `A1`, `R1`, `R2`.
+    /// Each operation once, by invocation, labelled by its kind: `W1`, `X1`, `A1`, `R1`, `R2`.
     pub(crate) fn new(operations: impl IntoIterator<Item = &'h Operation>) -> Cast<'h> {
         let by_line: BTreeMap<usize, &Operation> =
             operations.into_iter().map(|operation| (operation.invoked, operation)).collect();
@@ -68,6 +68,7 @@ impl<'h> Cast<'h> {
 fn letter(f: &Function) -> char {
     match f {
         Function::Write => 'W',
+        Function::Delete => 'X',
         Function::Add => 'A',
         Function::Read => 'R',
         Function::ReadReplica => 'D',
@@ -81,7 +82,8 @@ pub(crate) fn phrase(operation: &Operation) -> String {
     let at = node.map(|node| format!(" at {node}")).unwrap_or_default();
     let argument = shorten(&operation.argument);
     let deed = match (&operation.f, operation.reply()) {
-        (Function::Write, _) => format!("writes {argument}{at}"),
+        (Function::Write, _) => format!("writes {argument}{at}{}", instead(operation)),
+        (Function::Delete, _) => format!("deletes{at}{}", instead(operation)),
         (Function::Add, _) => format!("adds {argument}{at}"),
         (Function::Read, Some(value)) => format!("reads {}{at}", shorten(value)),
         (Function::Read, None) => format!("reads{at}"),
@@ -92,6 +94,12 @@ pub(crate) fn phrase(operation: &Operation) -> String {
         (Function::Other(f), _) => format!("does {f}{at}"),
     };
     format!("process {} {deed} ({})", operation.process, span(operation))
+}
+
+/// What an update had read and replaced, where that is known.
+fn instead(operation: &Operation) -> String {
+    let read = operation.replaced().and(operation.reply());
+    read.map(|read| format!(" over {}", shorten(read))).unwrap_or_default()
 }
 
 fn span(operation: &Operation) -> String {

@@ -14,25 +14,23 @@ use crate::finding::Anomaly;
 use crate::operation::Operation;
 use crate::prose::{Cast, ms, shorten};
 
-/// Updates of one key by the value they write, each by invocation.
+/// Updates of one key by the value they write (none of a delete), each by invocation.
 pub(crate) struct Sources<'h> {
-    by_value: BTreeMap<i64, Vec<&'h Operation>>,
+    by_value: BTreeMap<Option<i64>, Vec<&'h Operation>>,
 }
 
 impl<'h> Sources<'h> {
     /// The updates among `operations`.
     pub(crate) fn of(operations: &[&'h Operation]) -> Sources<'h> {
-        let mut by_value = BTreeMap::<i64, Vec<&Operation>>::new();
+        let mut by_value = BTreeMap::<Option<i64>, Vec<&Operation>>::new();
         for operation in operations.iter().filter(|operation| operation.is_update()) {
-            if let Value::Int(number) = operation.argument {
-                by_value.entry(number).or_default().push(operation);
-            }
+            by_value.entry(operation.argument.number()).or_default().push(operation);
         }
         Sources { by_value }
     }
 
-    /// The updates that write `value`, by invocation, failed ones among them.
-    pub(crate) fn writers(&self, value: i64) -> &[&'h Operation] {
+    /// The updates that write `value`, by invocation, failed ones among them; of no value the deletes.
+    pub(crate) fn writers(&self, value: Option<i64>) -> &[&'h Operation] {
         self.by_value.get(&value).map_or(&[], Vec::as_slice)
     }
 
@@ -61,12 +59,12 @@ impl<'h> Sources<'h> {
 
     fn explains(&self, value: i64, read: &Operation) -> bool {
         let ended = read.acknowledged().unwrap_or(usize::MAX);
-        let mut writers = self.writers(value).iter();
+        let mut writers = self.writers(Some(value)).iter();
         writers.any(|writer| writer.may_have_happened() && writer.invoked < ended)
     }
 
     fn accuse(&self, value: i64, read: &'h Operation) -> Anomaly {
-        let writers = self.writers(value);
+        let writers = self.writers(Some(value));
         let future = writers.iter().find(|writer| writer.may_have_happened());
         let (name, culprit) = match (future, writers.first()) {
             (Some(writer), _) => ("read from the future", Some(*writer)),

@@ -11,8 +11,10 @@
 
 use crate::cluster::{Clusters, Moment, begin, end};
 use crate::event::{Function, Value};
+use crate::finding::Anomaly;
 use crate::operation::Operation;
 use crate::overwrite::Overwrites;
+use crate::prose::{Cast, ms};
 use crate::source::Sources;
 
 /// A read that returned what had surely been replaced.
@@ -24,10 +26,44 @@ pub(crate) struct Stale<'h> {
     pub(crate) missed: &'h Operation,
 }
 
-impl Stale<'_> {
+impl<'h> Stale<'h> {
     /// For how long the update had been acknowledged when the read began, in nanoseconds.
     pub(crate) fn late(&self) -> u64 {
         self.read.began.saturating_sub(self.missed.ended.unwrap_or(self.read.began))
+    }
+
+    /// In words: an element is missed, or every write of the value read had ended before another
+    /// began. `operations` are those of its key.
+    pub(crate) fn anomaly(&self, operations: &[&'h Operation]) -> Anomaly {
+        let Stale { read, missed } = *self;
+        let cast = Cast::new(writers(read, operations).into_iter().chain([missed, read]));
+        let (early, late) = (cast.label(missed), cast.label(read));
+        Anomaly {
+            name: "stale read".to_owned(),
+            key: read.key.clone(),
+            witness: cast.witness(),
+            because: format!(
+                "{} Then {early} comes before {late}, because {}. However {late} does not see \
+                 {early}, {} after it was acknowledged: a contradiction.",
+                cast.introduction(),
+                cast.before(missed, read),
+                ms(self.late()),
+            ),
+        }
+    }
+}
+
+/// The writes that can have given `read` the number it returned; of the deletes that can have given
+/// it nil, the last to end.
+fn writers<'h>(read: &Operation, operations: &[&'h Operation]) -> Vec<&'h Operation> {
+    let Some(value @ (Value::Int(_) | Value::Nil)) = read.reply() else { return Vec::new() };
+    let able = |write: &&&Operation| write.may_have_happened() && begin(write) < end(read);
+    let same = |write: &&&Operation| write.written() == Some(value);
+    let able = operations.iter().filter(able).filter(same).copied();
+    if value.is_nil() {
+        able.max_by_key(|write| end(write)).into_iter().collect()
+    } else {
+        able.collect()
     }
 }
 
@@ -65,15 +101,16 @@ impl<'h> Settled<'h> {
             let number = clusters.number_of(read.reply()?)?;
             return Some(clusters.get(number).settled());
         }
-        match read.reply()? {
-            Value::Nil => Some(0),
-            Value::Int(value) => {
-                let writers = self.sources.writers(*value).iter();
-                let able = writers.filter(|w| w.may_have_happened() && begin(w) < end(read));
-                able.map(|writer| end(writer)).max()
-            }
-            Value::Set(_) | Value::Note(_) => None,
-        }
+        let value = match read.reply()? {
+            Value::Nil => None,
+            Value::Int(value) => Some(*value),
+            Value::Set(_) | Value::Note(_) => return None,
+        };
+        let writers = self.sources.writers(value).iter();
+        let able = writers.filter(|w| w.may_have_happened() && begin(w) < end(read));
+        let last = able.map(|writer| end(writer)).max();
+        // Nil needs no writer: it is what a key holds before any.
+        if value.is_none() { last.or(Some(0)) } else { last }
     }
 }
 

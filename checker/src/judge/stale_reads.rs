@@ -7,15 +7,14 @@
 //!
 //! Source: Gifford, "Weighted Voting for Replicated Data", SOSP 1979 (overlapping quorums).
 
-use crate::cluster::{Clusters, begin, end};
+use crate::cluster::Clusters;
 use crate::contradiction::Contradiction;
-use crate::event::Value;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
 use crate::model::Call;
 use crate::operation::Operation;
-use crate::prose::{Cast, count, ms};
+use crate::prose::{count, ms};
 use crate::source::Sources;
 use crate::staleness::{Stale, stale_reads};
 use crate::tally::{Judgement, Tally};
@@ -79,32 +78,5 @@ pub(crate) fn counted(stale: &[Stale<'_>], reads: usize) -> String {
 fn explain(first: &Stale<'_>, operations: &[&Operation]) -> Anomaly {
     let clusters = Clusters::of(operations);
     let contradiction = clusters.as_ref().and_then(|all| Contradiction::stale(all, first.read));
-    contradiction.map_or_else(|| missed(first, operations), |found| found.anomaly())
-}
-
-/// An element is missed, or every write of the value read had ended before another began.
-fn missed(stale: &Stale<'_>, operations: &[&Operation]) -> Anomaly {
-    let Stale { read, missed } = stale;
-    let cast = Cast::new(writers(read, operations).into_iter().chain([*missed, *read]));
-    let (early, late) = (cast.label(missed), cast.label(read));
-    Anomaly {
-        name: "stale read".to_owned(),
-        key: read.key.clone(),
-        witness: cast.witness(),
-        because: format!(
-            "{} Then {early} comes before {late}, because {}. However {late} does not see {early}, \
-             {} after it was acknowledged: a contradiction.",
-            cast.introduction(),
-            cast.before(missed, read),
-            ms(stale.late()),
-        ),
-    }
-}
-
-/// The writes that can have given `read` the number it returned.
-fn writers<'h>(read: &Operation, operations: &[&'h Operation]) -> Vec<&'h Operation> {
-    let Some(value @ Value::Int(_)) = read.reply() else { return Vec::new() };
-    let able = |write: &&&Operation| write.is_update() && write.may_have_happened();
-    let same = |write: &&&Operation| write.argument == *value && begin(write) < end(read);
-    operations.iter().filter(able).filter(same).copied().collect()
+    contradiction.map_or_else(|| first.anomaly(operations), |found| found.anomaly())
 }

@@ -24,6 +24,7 @@ impl Call {
         }
         match (&operation.f, &operation.argument) {
             (Function::Write, value) => Ok(Some(Call::Write(value.clone()))),
+            (Function::Delete, _) => Ok(Some(Call::Write(Value::Nil))),
             (Function::Add, Value::Int(element)) => Ok(Some(Call::Add(*element))),
             (Function::Read, _) => Ok(operation.reply().cloned().map(Call::Read)),
             (Function::ReadReplica, _) => Ok(None),

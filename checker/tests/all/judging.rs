@@ -279,8 +279,8 @@ fn a_stale_read_is_told_alike_by_both_its_judges() {
 fn whatever_is_linearizable_has_no_stale_read() {
     let mut stale = 0;
     for seed in 0..3_000 {
-        for unique in [true, false] {
-            let shape = Shape::Register { unique };
+        let registers = [true, false].map(|unique| Shape::Register { unique });
+        for shape in registers.into_iter().chain([Shape::Erased]) {
             let lies = if seed % 2 == 0 { 0 } else { 300 };
             let plan =
                 Plan { shape, key: "r:1", operations: 8, clients: 3, info: 100, fail: 100, lies };

@@ -25,6 +25,7 @@ fn apply(state: &State, operation: &Operation) -> Option<State> {
     let mut next = state.clone();
     match (&operation.f, &operation.argument, &operation.outcome) {
         (Function::Write, Value::Int(number), _) => next.register = Some(*number),
+        (Function::Delete, ..) => next.register = None,
         (Function::Add, Value::Int(element), _) => {
             next.set.insert(*element);
         }
@@ -72,7 +73,7 @@ fn by_search(shape: Shape, history: &History) -> bool {
     let operations: Vec<&Operation> = history.operations().iter().collect();
     let budget = Budget::default();
     let (found, spent) = match shape {
-        Shape::Register { .. } => {
+        Shape::Register { .. } | Shape::Erased => {
             let intervals = Interval::of_all(&Register, &operations).unwrap();
             let found = search(&Register, &intervals, &budget);
             (matches!(found, Found::Order), matches!(found, Found::Spent(_)))
@@ -89,7 +90,7 @@ fn by_search(shape: Shape, history: &History) -> bool {
 
 fn checker_for(shape: Shape) -> Linearizability {
     match shape {
-        Shape::Register { .. } => Linearizability::register("k"),
+        Shape::Register { .. } | Shape::Erased => Linearizability::register("k"),
         Shape::Set { .. } => Linearizability::set("k"),
     }
 }
@@ -156,6 +157,12 @@ fn registers_of_unique_values_are_judged_as_by_every_order() {
 #[test]
 fn registers_of_repeated_values_are_judged_as_by_every_order() {
     let (good, bad) = agree(Shape::Register { unique: false }, 100_000..140_000);
+    assert!(good > 10_000 && bad > 7_000, "{good} linearizable, {bad} not");
+}
+
+#[test]
+fn registers_deleted_now_and_then_are_judged_as_by_every_order() {
+    let (good, bad) = agree(Shape::Erased, 400_000..440_000);
     assert!(good > 10_000 && bad > 7_000, "{good} linearizable, {bad} not");
 }
 

@@ -5,12 +5,11 @@ use checker::{Checker, Event, Function, History, Kind, Linearizability, Value, V
 
 const KEYS: usize = 200;
 
-fn run(unique: bool, seed: u64) -> History {
+fn run(shape: Shape, seed: u64) -> History {
     let mut rng = rng(seed);
     let names: Vec<&'static str> =
         (0..KEYS).map(|key| &*Box::leak(format!("register:{key:03}").into_boxed_str())).collect();
     let stories = names.iter().map(|key| {
-        let shape = Shape::Register { unique };
         let plan = Plan { shape, key, operations: 300, clients: 10, info: 10, fail: 10, lies: 0 };
         Story::new(plan, &mut rng).tell()
     });
@@ -38,7 +37,7 @@ fn with_one_stale_read(history: &History) -> History {
 
 #[test]
 fn two_hundred_keys_of_unique_values_are_judged_and_one_stale_read_is_found() {
-    let history = run(true, 1);
+    let history = run(Shape::Register { unique: true }, 1);
     let checker = Linearizability::register("register");
     let started = std::time::Instant::now();
     let finding = checker.check(&history);
@@ -57,9 +56,18 @@ fn two_hundred_keys_of_unique_values_are_judged_and_one_stale_read_is_found() {
 
 #[test]
 fn two_hundred_keys_of_repeated_values_are_judged_by_search() {
-    let history = run(false, 2);
+    let history = run(Shape::Register { unique: false }, 2);
     let started = std::time::Instant::now();
     let finding = Linearizability::register("register").check(&history);
     println!("{} operations by search: {:?}", history.operations().len(), started.elapsed());
+    assert_eq!(finding.verdict, Verdict::Valid, "{}", finding.summary);
+}
+
+#[test]
+fn two_hundred_keys_deleted_now_and_then_are_judged_by_search() {
+    let history = run(Shape::Erased, 3);
+    let started = std::time::Instant::now();
+    let finding = Linearizability::register("register").check(&history);
+    println!("{} operations with deletes: {:?}", history.operations().len(), started.elapsed());
     assert_eq!(finding.verdict, Verdict::Valid, "{}", finding.summary);
 }

@@ -14,6 +14,8 @@ pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
 pub(crate) enum Shape {
     /// Registers; whether every value is written once.
     Register { unique: bool },
+    /// Registers whose values are written once, deleted now and then.
+    Erased,
     /// Grow-only sets; whether every element is added once.
     Set { unique: bool },
 }
@@ -111,6 +113,8 @@ impl<'r> Story<'r> {
         let (f, argument) = match self.plan.shape {
             _ if self.rng.random_bool(0.5) => (Function::Read, Value::Nil),
             Shape::Register { unique } => (Function::Write, Value::Int(self.fresh(unique))),
+            Shape::Erased if self.rng.random_bool(0.5) => (Function::Delete, Value::Nil),
+            Shape::Erased => (Function::Write, Value::Int(self.fresh(true))),
             Shape::Set { unique } => (Function::Add, Value::Int(self.fresh(unique))),
         };
         self.push(process, Kind::Invoke, f.clone(), argument.clone());
@@ -123,7 +127,7 @@ impl<'r> Story<'r> {
             return;
         }
         match (&open.f, &open.argument) {
-            (Function::Write, value) => self.state = value.clone(),
+            (Function::Write | Function::Delete, value) => self.state = value.clone(),
             (Function::Add, Value::Int(element)) => {
                 let mut elements = self.state.elements().unwrap_or_default().to_vec();
                 elements.push(*element);
@@ -166,7 +170,7 @@ impl<'r> Story<'r> {
     fn lie(&mut self) -> Value {
         let most = self.next_value.max(4);
         match self.plan.shape {
-            Shape::Register { .. } => match self.rng.random_range(0..most) {
+            Shape::Register { .. } | Shape::Erased => match self.rng.random_range(0..most) {
                 0 => Value::Nil,
                 number => Value::Int(number),
             },
