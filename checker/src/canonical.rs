@@ -77,7 +77,7 @@ impl Names {
             key: event.key.as_deref().map(|key| self.key(key)),
             value: self.value(&event.value),
             node: event.node.as_deref().map(|node| numbered(&mut self.nodes, node, "n")),
-            version: event.version.as_deref().map(|text| numbered(&mut self.versions, text, "v")),
+            version: event.version.as_deref().map(|text| self.version(text)),
             error: event.error.clone(),
         }
     }
@@ -105,6 +105,11 @@ impl Names {
             None => next.to_string(),
         };
         self.keys.entry(key.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// No version, of a replica that holds nothing, stays none.
+    fn version(&mut self, text: &str) -> String {
+        if text.is_empty() { String::new() } else { numbered(&mut self.versions, text, "v") }
     }
 
     fn value(&mut self, value: &Value) -> Value {

@@ -75,18 +75,19 @@ pub(crate) fn lost_write<'h>(operations: &[&'h Operation], copy: &'h Operation) 
     let lost = overwrites.first_after(settled)?;
     // What writes one number is told as a whole; of deletes there may be many, and the last to end
     // speaks for all.
-    let last = able.iter().copied().max_by_key(|write| end(write));
-    let told = if last.is_some_and(|last| last.f == Function::Delete) { &[] } else { &able[..] };
-    let cast = Cast::new(told.iter().copied().chain(last).chain([lost, copy]));
+    let newest = able.iter().copied().max_by_key(|write| end(write));
+    let told =
+        if newest.is_some_and(|newest| newest.f == Function::Delete) { &[] } else { &able[..] };
+    let cast = Cast::new(told.iter().copied().chain(newest).chain([lost, copy]));
     let (write, found) = (cast.label(lost), cast.label(copy));
-    let held = last.map_or_else(
+    let held = newest.map_or_else(
         || "what it held before any write".to_owned(),
         |older| match older.f {
             Function::Delete => format!("which is what {} left", cast.label(older)),
             _ => format!("the value of {}", cast.label(older)),
         },
     );
-    let after = last.map_or_else(String::new, |older| {
+    let after = newest.map_or_else(String::new, |older| {
         format!(
             "{write} comes after {}, because {}; and ",
             cast.label(older),

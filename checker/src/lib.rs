@@ -11,11 +11,13 @@
 //! judge::Linearizability    is there one order of all operations       source, cluster,
 //!                           that respects real time?                   contradiction; search
 //! judge::StaleReads         do reads see what was acknowledged before? staleness, overwrite
-//! judge::LostWrites         is it still there in the end?              durability, replica
+//! judge::Resurrection       does what was deleted stay away?           removal
+//! judge::LostWrites         is it still there in the end?              durability, sibling, replica
 //! judge::Convergence        do all replicas hold the same?             replica
 //! judge::Crashes            did every node live until it was asked to end?
 //! judge::Quiescence         were the replicas at rest before they were read?
 //! judge::Faults, Activity   was there anything to survive, and to judge?
+//! judge::Reaping            were tombstones dropped, where that was to be survived?
 //! ```
 //!
 //! Read `cluster` first for what a register with unique values can do wrong, then [`search`] for
@@ -28,9 +30,12 @@ mod explanation;
 mod overwrite;
 mod pairing;
 mod prose;
+mod removal;
+mod replacement;
 mod replica;
 mod set_pattern;
 mod shrink;
+mod sibling;
 mod source;
 mod staleness;
 mod tally;
@@ -52,7 +57,8 @@ pub use fault::FaultWindow;
 pub use finding::{Anomaly, Checker, Finding, Verdict};
 pub use history::{History, HistoryError};
 pub use judge::{
-    Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence, StaleReads,
+    Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence, Reaping,
+    Resurrection, StaleReads,
 };
 pub use keyspace::Keyspace;
 pub use operation::{Operation, Outcome};

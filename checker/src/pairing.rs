@@ -130,9 +130,8 @@ fn complete(operation: &mut Operation, event: &Event, line: usize) -> Result<Sta
 fn argument_fits(f: &Function, value: &Value) -> Result<(), String> {
     let (fits, expected) = match f {
         Function::Write => (matches!(value, Value::Int(_) | Value::Nil), "a number"),
-        Function::Delete => (value.is_nil(), "no value"),
         Function::Add => (matches!(value, Value::Int(_)), "a number"),
-        Function::Read | Function::ReadReplica => (value.is_nil(), "no value"),
+        Function::Delete | Function::Read | Function::ReadReplica => (value.is_nil(), "no value"),
         Function::Other(_) => (true, ""),
     };
     if fits { Ok(()) } else { Err(format!("{f} takes {expected}, not {value}")) }

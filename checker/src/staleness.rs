@@ -2,7 +2,7 @@
 //!
 //! Of a register: the value read had surely been written when some other write began, and that write
 //! was acknowledged before the read began. Of a set: an add was acknowledged before the read began,
-//! and the read misses its element. How late is the time from that acknowledgement to the read's
+//! and the read misses its element. Of siblings: see [`crate::sibling`]. How late is the time from that acknowledgement to the read's
 //! begin: at least so long the reader lived in the past. Values need not be unique: of several
 //! writes of one value, the read is given the benefit of the latest.
 //!
@@ -12,9 +12,11 @@
 use crate::cluster::{Clusters, Moment, begin, end};
 use crate::event::{Function, Value};
 use crate::finding::Anomaly;
+use crate::model::Shape;
 use crate::operation::Operation;
 use crate::overwrite::Overwrites;
-use crate::prose::{Cast, ms};
+use crate::prose::{Cast, ms, shorten};
+use crate::sibling::Owed;
 use crate::source::Sources;
 
 /// A read that returned what had surely been replaced.
@@ -43,14 +45,22 @@ impl<'h> Stale<'h> {
             key: read.key.clone(),
             witness: cast.witness(),
             because: format!(
-                "{} Then {early} comes before {late}, because {}. However {late} does not see \
+                "{} Then {early} comes before {late}, because {}{}. However {late} does not see \
                  {early}, {} after it was acknowledged: a contradiction.",
                 cast.introduction(),
                 cast.before(missed, read),
+                unreplaced(missed),
                 ms(self.late()),
             ),
         }
     }
+}
+
+/// Of siblings: that nobody replaced what `missed` wrote.
+fn unreplaced(missed: &Operation) -> String {
+    let value = shorten(&missed.argument);
+    let unread = |_| format!("; and no update that may have happened had read {value} by then");
+    missed.replaced().map(unread).unwrap_or_default()
 }
 
 /// The writes that can have given `read` the number it returned; of the deletes that can have given
@@ -71,9 +81,17 @@ fn writers<'h>(read: &Operation, operations: &[&'h Operation]) -> Vec<&'h Operat
 pub(crate) fn stale_reads<'h>(operations: &[&'h Operation]) -> Vec<Stale<'h>> {
     let reads =
         || operations.iter().copied().filter(|read| read.f == Function::Read && read.is_ok());
-    if operations.iter().any(|operation| operation.f == Function::Add) {
-        let adds = Adds::of(operations);
-        return reads().filter_map(|read| adds.missed_by(read)).collect();
+    match Shape::of(operations) {
+        Shape::Set => {
+            let adds = Adds::of(operations);
+            return reads().filter_map(|read| adds.missed_by(read)).collect();
+        }
+        Shape::Siblings => {
+            let owed = Owed::of(operations);
+            let clients = operations.iter().filter(|operation| operation.is_coordinated());
+            return clients.filter_map(|read| owed.missed_by(read)).collect();
+        }
+        Shape::Register => {}
     }
     let overwrites = Overwrites::of(operations.iter().copied());
     let settled = Settled::of(operations);

@@ -2,12 +2,14 @@
 //!
 //! Judged from reads of every replica directly, not through a coordinator, whose read repair would
 //! mend what it is asked about. Values and versions must be equal: equal values under different
-//! versions still differ, for the next write will be merged differently. Copies read while clients were
-//! still writing may differ, and prove nothing.
+//! versions still differ, for the next write will be merged differently. Of a key that was deleted one
+//! replica may still hold a tombstone that another has dropped already: a store that drops tombstones
+//! does so in its own time, and neither shows a value. Copies read while clients were still writing may
+//! differ, and prove nothing.
 //!
 //! Source: Vogels, "Eventually Consistent", 2009; DeCandia et al., "Dynamo", SOSP 2007, §4.7.
 
-use crate::event::Value;
+use crate::event::{Function, Value};
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
@@ -36,7 +38,9 @@ impl Convergence {
 
     fn judge(&self, operations: &[&Operation]) -> Judgement {
         let replicas = Replicas::of(operations);
-        match (divergence(&replicas.copies), replicas.lack(self.replicas)) {
+        let deletes = |operation: &&Operation| operation.f == Function::Delete;
+        let is_deleted = operations.iter().any(|o| deletes(o) && o.may_have_happened());
+        match (divergence(&replicas.copies, is_deleted), replicas.lack(self.replicas)) {
             (Some(_), _) if are_disturbed(&replicas.copies, operations) => Judgement::Open(
                 "its copies differ, but it was updated while they were read".to_owned(),
             ),
@@ -75,11 +79,13 @@ fn are_disturbed(copies: &[&Operation], operations: &[&Operation]) -> bool {
     operations.iter().any(|o| o.is_update() && o.may_have_happened() && overlaps(o))
 }
 
-/// Two copies that differ, if there are any: the first, and the first that is unlike it.
-fn divergence(copies: &[&Operation]) -> Option<Anomaly> {
-    let first = *copies.first()?;
-    let held = |copy: &Operation| (copy.reply().cloned(), copy.version.clone());
-    let other = *copies.iter().find(|copy| held(copy) != held(first))?;
+/// Two copies that differ, if there are any: the first pair in the order of the nodes.
+fn divergence(copies: &[&Operation], is_deleted: bool) -> Option<Anomaly> {
+    let pairs = copies.iter().enumerate().flat_map(|(at, one)| {
+        let others = copies[at + 1..].iter();
+        others.map(move |other| (*one, *other))
+    });
+    let (first, other) = pairs.into_iter().find(|(one, other)| !agree(one, other, is_deleted))?;
     let cast = Cast::new([first, other]);
     let copies: Vec<String> = copies.iter().map(|copy| holding(copy)).collect();
     let differ = if first.reply() == other.reply() { "versions" } else { "values" };
@@ -96,10 +102,24 @@ fn divergence(copies: &[&Operation]) -> Option<Anomaly> {
     })
 }
 
+/// Whether two copies hold the same, or of a key that was deleted one holds a tombstone and the other
+/// none any more.
+fn agree(one: &Operation, other: &Operation, is_deleted: bool) -> bool {
+    let holds_nothing = |copy: &Operation| copy.version.as_deref().is_none_or(str::is_empty);
+    let shows_nothing =
+        |copy: &Operation| copy.reply().and_then(Value::elements).is_some_and(<[i64]>::is_empty);
+    let is_dropped = is_deleted
+        && shows_nothing(one)
+        && shows_nothing(other)
+        && (holds_nothing(one) || holds_nothing(other));
+    is_dropped || one.reply() == other.reply() && one.version == other.version
+}
+
 /// `n1 holds {1 2} (version a)`.
 fn holding(copy: &Operation) -> String {
     let value = copy.reply().map_or_else(|| shorten(&Value::Nil), shorten);
-    let version = copy.version.as_deref().map(|version| format!(" (version {version})"));
+    let version = copy.version.as_deref().filter(|version| !version.is_empty());
+    let version = version.map(|version| format!(" (version {version})"));
     let node = copy.node.as_deref().unwrap_or("a node");
     format!("{node} holds {value}{}", version.unwrap_or_default())
 }

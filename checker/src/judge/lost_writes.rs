@@ -4,7 +4,8 @@
 //! every final read that began after the acknowledgement. Of a **register**: a replica holds the
 //! value of some write that no acknowledged write surely followed; that is, of no write `w` such that
 //! `w` was acknowledged before another acknowledged write began. It may hold nil only if no write was
-//! acknowledged at all. A write without an answer may have happened at any time, so its value is
+//! acknowledged at all, or if the last is a delete; a delete is a write of nil. Of **siblings**: the value
+//! of every acknowledged write, unless some update had read it and so replaced it. A write without an answer may have happened at any time, so its value is
 //! always allowed; a value nobody wrote never is, neither in a copy nor in what a client was shown.
 //!
 //! The summary sorts the elements of sets as Jepsen does: *stable* (acknowledged, in every final
@@ -22,9 +23,10 @@ use crate::event::Function;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
-use crate::model::{Call, is_set};
+use crate::model::Shape;
 use crate::operation::Operation;
 use crate::replica::Replicas;
+use crate::sibling::{Fates, Owed};
 use crate::source::Sources;
 use crate::tally::{Judgement, Tally};
 
@@ -35,7 +37,7 @@ pub struct LostWrites {
 }
 
 impl LostWrites {
-    /// Judges the keys of `keyspace`, registers and sets alike: every node asked must answer, or say
+    /// Judges the keys of `keyspace`, registers, siblings and sets alike: every node asked must answer, or say
     /// that it is no replica.
     pub fn new(keyspace: impl Into<Keyspace>) -> LostWrites {
         LostWrites { keyspace: keyspace.into(), replicas: None }
@@ -54,7 +56,7 @@ impl Checker for LostWrites {
     }
 
     fn check(&self, history: &History) -> Finding {
-        let mut classes = Classes::default();
+        let (mut classes, mut fates) = (Classes::default(), Fates::default());
         let mut judged = Vec::new();
         for (key, operations) in self.keyspace.by_key(history) {
             let replicas = Replicas::of(&operations);
@@ -65,15 +67,20 @@ impl Checker for LostWrites {
                 continue;
             }
             judged.push((key.to_owned(), updates, judgement));
-            let is_known = Call::unknown(&operations).is_none();
-            if is_set(&operations) && is_known && !replicas.copies.is_empty() {
-                classes.count(&operations, &replicas);
+            let shape = Shape::of(&operations);
+            if shape.unknown(&operations).is_some() || replicas.copies.is_empty() {
+                continue;
+            }
+            match shape {
+                Shape::Set => classes.count(&operations, &replicas),
+                Shape::Siblings => fates.count(&Owed::of(&operations), &replicas.copies),
+                Shape::Register => {}
             }
         }
         let mut finding =
             Tally::of(judged).finding(self.name(), &self.keyspace, "with every acknowledged write");
-        if let Some(classes) = classes.summary() {
-            finding.summary = format!("{}; {classes}", finding.summary);
+        for sorted in [classes.summary(), fates.summary()].into_iter().flatten() {
+            finding.summary = format!("{}; {sorted}", finding.summary);
         }
         finding
     }
@@ -81,10 +88,11 @@ impl Checker for LostWrites {
 
 impl LostWrites {
     fn judge(&self, operations: &[&Operation], replicas: &Replicas<'_>) -> Judgement {
-        if let Some(why) = Call::unknown(operations) {
+        let shape = Shape::of(operations);
+        if let Some(why) = shape.unknown(operations) {
             return Judgement::Open(why);
         }
-        let anomalies = anomalies(operations, replicas);
+        let anomalies = anomalies(shape, operations, replicas);
         if !anomalies.is_empty() {
             return Judgement::Broken(anomalies);
         }
@@ -93,16 +101,16 @@ impl LostWrites {
 }
 
 /// One anomaly of each name: the first read to show it, those of clients before those of replicas.
-fn anomalies(operations: &[&Operation], replicas: &Replicas<'_>) -> Vec<Anomaly> {
-    let (sources, is_set) = (Sources::of(operations), is_set(operations));
+fn anomalies(shape: Shape, operations: &[&Operation], replicas: &Replicas<'_>) -> Vec<Anomaly> {
+    let (sources, owed) = (Sources::of(operations), Owed::of(operations));
     let clients = operations.iter().filter(|operation| operation.f == Function::Read);
     let mut found: Vec<Anomaly> = sources.first_fault(clients).into_iter().collect();
     for copy in &replicas.copies {
         found.extend(sources.fault_of(copy));
-        found.extend(if is_set {
-            lost_add(operations, copy, &replicas.copies)
-        } else {
-            lost_write(operations, copy)
+        found.extend(match shape {
+            Shape::Set => lost_add(operations, copy, &replicas.copies),
+            Shape::Siblings => owed.lost(copy),
+            Shape::Register => lost_write(operations, copy),
         });
     }
     let mut anomalies = BTreeMap::<String, Anomaly>::new();

@@ -7,6 +7,8 @@ mod faults;
 mod linearizability;
 mod lost_writes;
 mod quiescence;
+mod reaping;
+mod resurrection;
 mod stale_reads;
 
 pub use activity::Activity;
@@ -16,4 +18,6 @@ pub use faults::Faults;
 pub use linearizability::Linearizability;
 pub use lost_writes::LostWrites;
 pub use quiescence::Quiescence;
+pub use reaping::Reaping;
+pub use resurrection::Resurrection;
 pub use stale_reads::StaleReads;

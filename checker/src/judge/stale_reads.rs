@@ -12,7 +12,7 @@ use crate::contradiction::Contradiction;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
-use crate::model::Call;
+use crate::model::Shape;
 use crate::operation::Operation;
 use crate::prose::{count, ms};
 use crate::source::Sources;
@@ -25,7 +25,7 @@ pub struct StaleReads {
 }
 
 impl StaleReads {
-    /// Judges the keys of `keyspace`, registers and sets alike.
+    /// Judges the keys of `keyspace`, registers, siblings and sets alike.
     pub fn new(keyspace: impl Into<Keyspace>) -> StaleReads {
         StaleReads { keyspace: keyspace.into() }
     }
@@ -44,7 +44,7 @@ impl Checker for StaleReads {
             if here == 0 {
                 continue;
             }
-            let unknown = Call::unknown(&operations);
+            let unknown = Shape::of(&operations).unknown(&operations);
             let found = if unknown.is_none() { stale_reads(&operations) } else { Vec::new() };
             let judgement = unknown.map_or_else(|| judge(&operations, &found), Judgement::Open);
             judged.push((key.to_owned(), operations.len(), judgement));

@@ -1,7 +1,7 @@
 //! What a model is asked to explain: an update, or a read together with what it replied.
 
 use crate::event::{Function, Value};
-use crate::model::{Model, Register, Set};
+use crate::model::Model;
 use crate::operation::{Operation, Outcome};
 
 /// An update, or a read together with what it replied.
@@ -49,20 +49,6 @@ impl Call {
         }
     }
 
-    /// Why `operations` of one key cannot be explained, where they cannot: one of them may have done
-    /// anything, or the key is used neither as a register nor as a set.
-    pub(crate) fn unknown(operations: &[&Operation]) -> Option<String> {
-        let is_set = is_set(operations);
-        operations.iter().find_map(|operation| {
-            let call = if is_set {
-                Call::known_to(&Set, operation)
-            } else {
-                Call::known_to(&Register, operation)
-            };
-            call.err()
-        })
-    }
-
     /// The value this update leaves behind; nothing for a read.
     pub fn written(&self) -> Option<Value> {
         match self {
@@ -84,12 +70,4 @@ impl Call {
     pub fn is_read(&self) -> bool {
         matches!(self, Call::Read(_))
     }
-}
-
-/// Whether `operations` are those of sets: something is added, or nothing is written and a read finds
-/// elements.
-pub(crate) fn is_set(operations: &[&Operation]) -> bool {
-    let uses = |f: Function| operations.iter().any(|operation| operation.f == f);
-    let elements = |operation: &&Operation| matches!(operation.reply(), Some(Value::Set(_)));
-    uses(Function::Add) || !uses(Function::Write) && operations.iter().any(elements)
 }

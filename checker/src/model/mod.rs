@@ -11,14 +11,15 @@
 mod call;
 mod register;
 mod set;
+mod shape;
 
 use std::fmt::Display;
 use std::hash::Hash;
 
 pub use call::Call;
-pub(crate) use call::is_set;
 pub use register::Register;
 pub use set::Set;
+pub(crate) use shape::Shape;
 
 use crate::event::Value;
 

@@ -11,4 +11,6 @@ mod recorded;
 #[cfg(test)]
 mod scale;
 #[cfg(test)]
+mod siblings;
+#[cfg(test)]
 mod support;
