@@ -12,7 +12,8 @@
 //!
 //! | noun | in a line |
 //! |---|---|
-//! | [`register`] | one integer a key, read and overwritten |
+//! | [`register`] | one integer a key, read, overwritten and deleted |
+//! | [`mv_register`] | siblings that are overwritten, deleted and made anew with what was read |
 //! | [`set`] | a set a key, grown by read, merge and write-back |
 //! | [`trouble`] | the table of definite errors: what makes a completion `fail`, and what `info` |
 //! | [`connection`] | one request, one reply, one deadline; broken for good once a reply is missing |
@@ -22,7 +23,9 @@ pub mod connection;
 pub mod elements;
 pub mod generator;
 mod keys;
+pub mod mv_register;
 pub mod options;
+mod overwriting;
 pub mod promise;
 pub mod register;
 mod resp_client;
@@ -33,6 +36,7 @@ pub mod workload;
 
 pub use client::{BoxFuture, Client, Completion, Connector};
 pub use generator::{Generator, Invocation};
+pub use mv_register::MvRegisterOptions;
 pub use options::OptionsError;
 pub use promise::Promise;
 pub use register::RegisterOptions;

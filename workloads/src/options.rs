@@ -33,9 +33,14 @@ pub(crate) fn ratio(option: &'static str, found: f64) -> Result<(), OptionsError
     refuse_unless(fits, option, "a number from 0 to 1", &found.to_string())
 }
 
-/// A workload nobody judges would pass whatever the store does.
-pub(crate) fn checkers(found: &[Promise]) -> Result<(), OptionsError> {
-    refuse_unless(!found.is_empty(), "checkers", "one promise at least", "none")
+/// A workload nobody judges would pass whatever the store does; so would one that is held to what it
+/// cannot break, and one held to what nobody promised would never.
+pub(crate) fn checkers(found: &[Promise], known: &[Promise]) -> Result<(), OptionsError> {
+    refuse_unless(!found.is_empty(), "checkers", "one promise at least", "none")?;
+    let strange = found.iter().find(|promise| !known.contains(promise));
+    let names: Vec<&str> = known.iter().map(|promise| promise.name()).collect();
+    let strange = strange.map_or("", |promise| promise.name());
+    refuse_unless(strange.is_empty(), "checkers", &format!("any of {}", names.join(", ")), strange)
 }
 
 fn refuse_unless(

@@ -106,6 +106,15 @@ pub(crate) async fn read_replica(
     Ok((values, String::from_utf8_lossy(&version).into_owned()))
 }
 
+/// Reads a key through a coordinator: the context, and every sibling.
+pub(crate) async fn read_siblings(
+    connection: &mut Connection,
+    key: &str,
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), Step> {
+    let reply = connection.request(&["KV.GET", key]).await.map_err(Step::Reading)?;
+    versioned(&reply).ok_or_else(|| Step::Reading(garbled(&reply)))
+}
+
 /// `[version or context, [value…]]`, or an empty list where nothing is held.
 pub(crate) fn versioned(reply: &Reply) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     let Reply::Array(parts) = reply else { return None };

@@ -31,7 +31,7 @@ use crate::keys::ActiveKeys;
 use crate::options::{self, OptionsError};
 use crate::promise::{Datatype, Promise, panel};
 use crate::resp_client::{
-    Answer, Protocol, RespConnector, Step, garbled, read_replica, union, unknown, versioned,
+    Answer, Protocol, RespConnector, Step, garbled, read_replica, read_siblings, union, unknown,
 };
 use crate::workload::{Workload, replica_reads};
 
@@ -67,6 +67,10 @@ impl Default for SetOptions {
     }
 }
 
+/// What sets can be held to; nothing is deleted from one.
+const PROMISES: [Promise; 4] =
+    [Promise::Linearizability, Promise::StaleReads, Promise::LostWrites, Promise::Convergence];
+
 impl SetOptions {
     /// Refuses what makes no sense.
     pub fn validate(&self) -> Result<(), OptionsError> {
@@ -74,7 +78,7 @@ impl SetOptions {
         options::count("keys", self.keys, 1_000_000)?;
         options::count("ops-per-key", self.ops_per_key, ELEMENTS_MAX)?;
         options::ratio("read-ratio", self.read_ratio)?;
-        options::checkers(&self.checkers)
+        options::checkers(&self.checkers, &PROMISES)
     }
 }
 
@@ -137,7 +141,7 @@ impl Protocol for SetProtocol {
         let Invocation { f, key, value } = invocation;
         match (f, value) {
             (Function::Read, _) => {
-                let (_, siblings) = read(connection, key).await?;
+                let (_, siblings) = read_siblings(connection, key).await?;
                 Ok((Value::Set(union(&siblings).into_iter().collect()), None))
             }
             (Function::Add, Value::Int(element)) => {
@@ -153,14 +157,8 @@ impl Protocol for SetProtocol {
     }
 }
 
-/// The context and every sibling.
-async fn read(connection: &mut Connection, key: &str) -> Result<(Vec<u8>, Vec<Vec<u8>>), Step> {
-    let reply = connection.request(&["KV.GET", key]).await.map_err(Step::Reading)?;
-    versioned(&reply).ok_or_else(|| Step::Reading(garbled(&reply)))
-}
-
 async fn add(connection: &mut Connection, key: &str, element: i64) -> Result<(), Step> {
-    let (context, siblings) = read(connection, key).await?;
+    let (context, siblings) = read_siblings(connection, key).await?;
     let mut set = union(&siblings);
     set.insert(element);
     let text = elements::encode(&set);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mv_register::{MvRegister, MvRegisterOptions};
 use crate::options::OptionsError;
 use crate::register::{Register, RegisterOptions};
 use crate::set::{Set, SetOptions};
@@ -23,6 +24,8 @@ use crate::workload::Workload;
 pub enum WorkloadSpec {
     /// Registers that are read and overwritten.
     Register(RegisterOptions),
+    /// Multi-value registers that are overwritten with what was read, deleted and made anew.
+    MvRegister(MvRegisterOptions),
     /// Sets that grow by read, merge and write-back.
     Set(SetOptions),
 }
@@ -32,6 +35,7 @@ impl WorkloadSpec {
     pub fn validate(&self) -> Result<(), OptionsError> {
         match self {
             WorkloadSpec::Register(options) => options.validate(),
+            WorkloadSpec::MvRegister(options) => options.validate(),
             WorkloadSpec::Set(options) => options.validate(),
         }
     }
@@ -40,6 +44,7 @@ impl WorkloadSpec {
     pub fn build(&self) -> Arc<dyn Workload> {
         match self.clone() {
             WorkloadSpec::Register(options) => Arc::new(Register(options)),
+            WorkloadSpec::MvRegister(options) => Arc::new(MvRegister(options)),
             WorkloadSpec::Set(options) => Arc::new(Set(options)),
         }
     }
@@ -48,6 +53,7 @@ impl WorkloadSpec {
     pub fn keyspace(&self) -> &str {
         match self {
             WorkloadSpec::Register(options) => &options.keyspace,
+            WorkloadSpec::MvRegister(options) => &options.keyspace,
             WorkloadSpec::Set(options) => &options.keyspace,
         }
     }
@@ -85,6 +91,16 @@ mod tests {
     fn defaults_are_allowed() {
         assert_eq!(WorkloadSpec::Register(RegisterOptions::default()).validate(), Ok(()));
         assert_eq!(WorkloadSpec::Set(SetOptions::default()).validate(), Ok(()));
+        assert_eq!(WorkloadSpec::MvRegister(MvRegisterOptions::default()).validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_register_is_held_to_resurrection_where_it_is_deleted() {
+        for options in ["delete-ratio: 0.1", "lives: 2"] {
+            let yaml =
+                format!("workloads:\n  - register: {{ {options}, checkers: [resurrection] }}\n");
+            assert_eq!(parse(&yaml).unwrap()[0].validate(), Ok(()), "{options}");
+        }
     }
 
     #[test]
@@ -101,7 +117,7 @@ mod tests {
         for part in [
             "`lineariseable`",
             "`linearizability`, ",
-            "`stale-reads`, `lost-writes`, `convergence`",
+            "`stale-reads`, `lost-writes`, `resurrection`, `convergence`",
             "line 3",
         ] {
             assert!(refused.contains(part), "{refused}");
@@ -130,6 +146,16 @@ mod tests {
             "set: { keyspace: '' }",
             "register: { checkers: [] }",
             "set: { checkers: [] }",
+            "register: { delete-ratio: 1.5 }",
+            "register: { lives: 0 }",
+            "register: { checkers: [resurrection] }",
+            "set: { checkers: [resurrection] }",
+            "mv-register: { keys: 0 }",
+            "mv-register: { ops-per-key: 0 }",
+            "mv-register: { lives: 0 }",
+            "mv-register: { delete-ratio: -1 }",
+            "mv-register: { keyspace: ':' }",
+            "mv-register: { checkers: [linearizability] }",
         ] {
             let refused = refusal(&format!("workloads:\n  - {options}\n"));
             assert!(refused.contains(": expected "), "{options}: {refused}");

@@ -115,7 +115,7 @@ mod tests {
             (Trouble::Lost(ErrorKind::ConnectionReset), false),
             (Trouble::Garbled("Integer(1)".into()), false),
         ];
-        for f in [Function::Write, Function::Add, Function::Other("cas".into())] {
+        for f in [Function::Write, Function::Delete, Function::Add, Function::Other("cas".into())] {
             for (trouble, definite) in &table {
                 let is_fail = matches!(classify(&f, trouble), Completion::Fail(_));
                 assert_eq!(is_fail, *definite, "{f:?} {trouble:?}");

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use checker::{Function, Value};
 use support::{Act, Fake, say};
-use workloads::{Client, Completion, Invocation, RegisterOptions, SetOptions, WorkloadSpec};
+use workloads::{
+    Client, Completion, Invocation, MvRegisterOptions, RegisterOptions, SetOptions, WorkloadSpec,
+};
 
 /// Long enough that a busy machine does not reach it.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -20,6 +22,10 @@ fn register() -> WorkloadSpec {
 
 fn set() -> WorkloadSpec {
     WorkloadSpec::Set(SetOptions::default())
+}
+
+fn mv_register() -> WorkloadSpec {
+    WorkloadSpec::MvRegister(MvRegisterOptions::default())
 }
 
 async fn connect(spec: &WorkloadSpec, address: SocketAddr, timeout: Duration) -> Box<dyn Client> {
@@ -36,6 +42,10 @@ fn replica() -> Invocation {
 
 fn write(value: i64) -> Invocation {
     Invocation { f: Function::Write, value: Value::Int(value), ..read() }
+}
+
+fn delete() -> Invocation {
+    Invocation { f: Function::Delete, ..read() }
 }
 
 fn add(element: i64) -> Invocation {
@@ -81,6 +91,70 @@ async fn a_write_says_set_and_completes_with_its_own_value() {
     let mut client = connect(&register(), fake.address, PATIENT).await;
     assert_eq!(client.invoke(&write(7)).await, ok(Value::Int(7)));
     assert_eq!(fake.requests(), [["SET", "k:0", "7"]]);
+}
+
+#[tokio::test]
+async fn a_delete_says_del_and_completes_whatever_it_found() {
+    for reply in [":0\r\n", ":1\r\n"] {
+        let fake = Fake::start(move |_, _| say(reply)).await;
+        let mut client = connect(&register(), fake.address, PATIENT).await;
+        assert_eq!(client.invoke(&delete()).await, ok(Value::Nil));
+        assert_eq!(fake.requests(), [["DEL", "k:0"]]);
+    }
+    for reply in [":2\r\n", "+OK\r\n", "-UNCERTAIN x\r\n"] {
+        assert!(is_info(&ends(&register(), &delete(), reply).await.0), "{reply:?}");
+    }
+    assert!(is_fail(&ends(&register(), &delete(), "-UNAVAILABLE x\r\n").await.0));
+}
+
+#[tokio::test]
+async fn an_update_of_siblings_hands_back_what_it_read_and_says_what_it_replaced() {
+    let fake = Fake::start(|_, request| match request[0].as_str() {
+        "KV.GET" => say("*2\r\n$3\r\nctx\r\n*2\r\n$2\r\n12\r\n$1\r\n3\r\n"),
+        _ => say("$4\r\nctx2\r\n"),
+    })
+    .await;
+    let mut client = connect(&mv_register(), fake.address, PATIENT).await;
+    assert_eq!(client.invoke(&write(13)).await, ok(Value::Set(vec![3, 12])));
+    assert_eq!(client.invoke(&delete()).await, ok(Value::Set(vec![3, 12])));
+    assert_eq!(client.invoke(&read()).await, ok(Value::Set(vec![3, 12])));
+    let expected: [&[&str]; 5] = [
+        &["KV.GET", "k:0"],
+        &["KV.PUT", "k:0", "13", "CONTEXT", "ctx"],
+        &["KV.GET", "k:0"],
+        &["KV.DEL", "k:0", "CONTEXT", "ctx"],
+        &["KV.GET", "k:0"],
+    ];
+    assert_eq!(fake.requests(), expected);
+}
+
+#[tokio::test]
+async fn an_update_of_siblings_has_no_context_where_nothing_is_held() {
+    let fake = Fake::start(|_, request| match request[0].as_str() {
+        "KV.GET" => say("*2\r\n$0\r\n\r\n*0\r\n"),
+        _ => say("$1\r\nc\r\n"),
+    })
+    .await;
+    let mut client = connect(&mv_register(), fake.address, PATIENT).await;
+    assert_eq!(client.invoke(&delete()).await, ok(Value::Set(vec![])));
+    assert_eq!(client.invoke(&write(1)).await, ok(Value::Set(vec![])));
+    assert_eq!(fake.requests()[1], ["KV.DEL", "k:0"]);
+    assert_eq!(fake.requests()[3], ["KV.PUT", "k:0", "1"]);
+}
+
+#[tokio::test]
+async fn an_update_of_siblings_that_could_not_read_has_written_nothing() {
+    for (act, ends_as) in [(say("-UNCERTAIN x\r\n"), "KV.GET"), (say(":1\r\n"), "KV.DEL")] {
+        let fake = Fake::start(move |_, request| match request[0].as_str() {
+            word if word == ends_as => act.clone(),
+            _ => say("*0\r\n"),
+        })
+        .await;
+        let mut client = connect(&mv_register(), fake.address, PATIENT).await;
+        let completion = client.invoke(&delete()).await;
+        assert_eq!(is_fail(&completion), ends_as == "KV.GET", "{completion:?}");
+        assert_eq!(is_info(&completion), ends_as == "KV.DEL", "{completion:?}");
+    }
 }
 
 #[tokio::test]

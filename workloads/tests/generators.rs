@@ -6,7 +6,9 @@ use checker::{Event, Function, Kind, Process, Value};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use workloads::{Generator, Invocation, RegisterOptions, SetOptions, WorkloadSpec};
+use workloads::{
+    Generator, Invocation, MvRegisterOptions, RegisterOptions, SetOptions, WorkloadSpec,
+};
 
 fn start(spec: &WorkloadSpec, seed: u64) -> Box<dyn Generator> {
     spec.build().generator(ChaCha8Rng::seed_from_u64(seed))
@@ -18,23 +20,39 @@ fn ask(spec: &WorkloadSpec, seed: u64, count: usize) -> Vec<Invocation> {
 }
 
 fn specs() -> impl Strategy<Value = WorkloadSpec> {
-    (any::<bool>(), 1..6_u64, 1..40_u64, 0.0..=1.0).prop_map(
-        |(is_set, keys, ops_per_key, read_ratio)| {
-            if is_set {
+    let shares = (0.0..=1.0, 0.0..=1.0);
+    (0..3, 1..6_u64, 1..40_u64, 1..4_u64, shares).prop_map(
+        |(kind, keys, ops_per_key, lives, (read_ratio, delete_ratio))| match kind {
+            0 => {
                 let rest = SetOptions::default();
                 WorkloadSpec::Set(SetOptions { keys, ops_per_key, read_ratio, ..rest })
-            } else {
-                let rest = RegisterOptions::default();
-                WorkloadSpec::Register(RegisterOptions { keys, ops_per_key, read_ratio, ..rest })
             }
+            1 => WorkloadSpec::Register(RegisterOptions {
+                keys,
+                ops_per_key,
+                lives,
+                read_ratio,
+                delete_ratio,
+                ..RegisterOptions::default()
+            }),
+            _ => WorkloadSpec::MvRegister(MvRegisterOptions {
+                keys,
+                ops_per_key,
+                lives,
+                read_ratio,
+                delete_ratio,
+                ..MvRegisterOptions::default()
+            }),
         },
     )
 }
 
-fn limits(spec: &WorkloadSpec) -> (u64, u64) {
+/// How many keys are worked on at a time, how many operations a life has, and how many lives a key.
+fn limits(spec: &WorkloadSpec) -> (u64, u64, u64) {
     match spec {
-        WorkloadSpec::Register(options) => (options.keys, options.ops_per_key),
-        WorkloadSpec::Set(options) => (options.keys, options.ops_per_key),
+        WorkloadSpec::Register(options) => (options.keys, options.ops_per_key, options.lives),
+        WorkloadSpec::MvRegister(options) => (options.keys, options.ops_per_key, options.lives),
+        WorkloadSpec::Set(options) => (options.keys, options.ops_per_key, 1),
     }
 }
 
@@ -68,24 +86,67 @@ proptest! {
                     let before = last.insert(key, value).unwrap_or(0);
                     prop_assert_eq!(value, before + 1);
                 }
-                value => prop_assert_eq!((f, value), (Function::Read, Value::Nil)),
+                value => {
+                    prop_assert!(matches!(f, Function::Read | Function::Delete));
+                    prop_assert_eq!(value, Value::Nil);
+                }
             }
         }
     }
 
     #[test]
     fn no_key_has_more_than_its_share_and_few_are_in_work_at_a_time(spec in specs(), seed: u64) {
-        let (keys, ops_per_key) = limits(&spec);
+        let (keys, ops_per_key, lives) = limits(&spec);
         let mut counts = BTreeMap::<String, u64>::new();
         for invocation in ask(&spec, seed, 500) {
             let prefix = invocation.key.split_once(':').map(|(prefix, _)| prefix);
             prop_assert_eq!(prefix, Some(spec.keyspace()));
             let count = counts.entry(invocation.key).or_default();
             *count += 1;
-            prop_assert!(*count <= ops_per_key);
+            prop_assert!(*count <= ops_per_key * lives);
         }
-        let unfinished = counts.values().filter(|count| **count < ops_per_key).count() as u64;
+        let unfinished = counts.values().filter(|count| **count % ops_per_key > 0).count() as u64;
         prop_assert!(unfinished <= keys, "{unfinished} keys in work");
+    }
+}
+
+/// Works `spec` for long; returns of each key what was asked of it, with when.
+fn stories(spec: &WorkloadSpec) -> BTreeMap<String, Vec<(usize, Function)>> {
+    let mut stories = BTreeMap::<String, Vec<(usize, Function)>>::new();
+    for (at, asked) in ask(spec, 5, 6_000).into_iter().enumerate() {
+        stories.entry(asked.key).or_default().push((at, asked.f));
+    }
+    stories
+}
+
+#[test]
+fn every_life_of_a_key_ends_with_a_delete_and_between_two_it_rests() {
+    let (ops_per_key, lives) = (10, 3);
+    let register = RegisterOptions { ops_per_key, lives, ..RegisterOptions::default() };
+    let siblings = MvRegisterOptions { ops_per_key, lives, ..MvRegisterOptions::default() };
+    for spec in [WorkloadSpec::Register(register), WorkloadSpec::MvRegister(siblings)] {
+        let mut rests = 0;
+        for (key, story) in stories(&spec) {
+            let whole = story.chunks(10).filter(|life| life.len() == 10);
+            let ends = whole.map(|life| life[9].clone()).collect::<Vec<_>>();
+            assert!(ends.iter().all(|(_, f)| *f == Function::Delete), "{key}: {story:?}");
+            for ((end, _), next) in ends.iter().zip(story.chunks(10).skip(1)) {
+                assert!(next[0].0 > end + 100, "{key} was deleted at {end}: {story:?}");
+                rests += 1;
+            }
+        }
+        assert!(rests > 100, "only {rests} keys were made anew");
+    }
+}
+
+#[test]
+fn the_delete_ratio_is_the_share_of_deletes_among_updates() {
+    for (delete_ratio, expected) in [(0.0, 0..=0), (0.2, 150..=250), (1.0, 1000..=1000)] {
+        let options =
+            RegisterOptions { read_ratio: 0.0, delete_ratio, ..RegisterOptions::default() };
+        let asked = ask(&WorkloadSpec::Register(options), 3, 1000);
+        let deletes = asked.into_iter().filter(|asked| asked.f == Function::Delete).count();
+        assert!(expected.contains(&deletes), "{deletes} of 1000 at {delete_ratio}");
     }
 }
 

@@ -105,7 +105,7 @@ impl World<'_> {
         let (f, argument) = match self.rng.random_range(0..4) {
             0 => (Function::Read, Value::Nil),
             1 => (Function::Delete, Value::Nil),
-            _ => (Function::Write, Value::Int(dot as i64)),
+            _ => (Function::Write, Value::Int(i64::from(self.next))),
         };
         self.dots.extend(argument.number().map(|value| (value, dot)));
         self.push(self.next, Kind::Invoke, f.clone(), argument.clone(), 0);
@@ -171,9 +171,8 @@ impl World<'_> {
         let copy = &mut self.replicas[node];
         let is_deleted = copy.live.values().all(Option::is_none);
         match self.honesty {
-            Honesty::Honest => {}
             Honesty::Forgets if is_deleted => *copy = Copy::default(),
-            Honesty::Forgets => {}
+            Honesty::Honest | Honesty::Forgets => {}
             Honesty::Loses => drop(copy.live.pop_last()),
         }
     }
