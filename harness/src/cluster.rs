@@ -18,6 +18,7 @@ use crate::fabric::Fabric;
 use crate::grudge::Grudge;
 use crate::plan::Plan;
 use crate::process::{ExitEvidence, NodeProcess, StateEvidence};
+use crate::suite::ClusterSpec;
 
 /// Where nodes listen for clients, and for each other.
 const CLIENT_PORT: u16 = 7000;
@@ -219,14 +220,21 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
         keyspaces: spec.keyspaces.clone(),
         default: store::Keyspace::default(),
         metrics: None,
-        limits: store::Limits {
-            deadline_ms: spec.timeout.as_millis() as u64,
-            ..store::Limits::default()
-        },
+        limits: limits(spec),
     };
     let path = home.join("node.yaml");
     let text = serde_yaml::to_string(&config).context("failed to write a node's configuration")?;
     std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+}
+
+fn limits(spec: &ClusterSpec) -> store::Limits {
+    let usual = store::Limits::default();
+    let reap_every_ms = spec.reap_every.map(|every| every.as_millis() as u64);
+    store::Limits {
+        deadline_ms: spec.timeout.as_millis() as u64,
+        reap_every_ms: reap_every_ms.unwrap_or(usual.reap_every_ms),
+        ..usual
+    }
 }
 
 impl Node {

@@ -28,15 +28,25 @@ pub struct Quiet {
 
 /// Asks a node for its [`Quiet`].
 pub async fn quiet(node: SocketAddr, timeout: Duration) -> Result<Quiet> {
-    let Reply::Bulk(text) = ask(node, &["INFO"], timeout).await? else {
-        bail!("INFO was not answered by a text")
-    };
-    let text = String::from_utf8_lossy(&text);
+    let text = info(node, timeout).await?;
     Ok(Quiet {
         hints_pending: field(&text, "hints_pending")?,
         late_tasks: field(&text, "late_tasks")?,
         nodes_down: field(&text, "nodes_down")?,
     })
+}
+
+/// How many tombstones a node has reaped since it was started; none where it does not say.
+pub async fn tombstones_reaped(node: SocketAddr, timeout: Duration) -> Result<u64> {
+    let text = info(node, timeout).await?;
+    Ok(field(&text, "tombstones_reaped").unwrap_or(0))
+}
+
+async fn info(node: SocketAddr, timeout: Duration) -> Result<String> {
+    let Reply::Bulk(text) = ask(node, &["INFO"], timeout).await? else {
+        bail!("INFO was not answered by a text")
+    };
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The Merkle root of every replica set a node belongs to, by name.

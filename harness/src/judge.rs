@@ -27,6 +27,9 @@ pub fn judge_run(plan: &Plan, history: &History, budget: &Budget) -> Vec<Finding
     checkers.push(Box::new(checker::Faults::new().at_least(plan.faults.len())));
     checkers.push(Box::new(checker::Crashes));
     checkers.push(Box::new(checker::Quiescence));
+    if plan.suite.cluster.reap_every.is_some() {
+        checkers.push(Box::new(checker::Reaping));
+    }
     checker::check_all(history, &checkers)
 }
 
@@ -40,7 +43,7 @@ mod tests {
     use checker::Verdict;
 
     use super::*;
-    use crate::suite::{EMBEDDED, Suite};
+    use crate::suite::{EMBEDDED, Embedded, Suite};
 
     /// What a run with two planned faults is told of them, when the nemesis ended them like this.
     fn faults(ends: [&str; 2]) -> Verdict {
@@ -84,5 +87,27 @@ mod tests {
         let of = |name| findings.iter().find(|f| f.checker == name).map(|f| f.verdict);
         assert_eq!(of("quiescence"), Some(Verdict::Unknown));
         assert_eq!(of("faults"), Some(Verdict::Unknown));
+        assert_eq!(of("reaping"), None, "nobody asked for it");
+    }
+
+    #[test]
+    fn a_run_that_asks_for_reaping_and_saw_none_is_unknown() {
+        let text = Embedded::named("tombstones").expect("it is embedded").text;
+        let suite = Suite::parse("tombstones", text).expect("the embedded suite is valid");
+        let plan = Plan::resolve(suite, 1);
+        let reaping = |lines: &str| {
+            let history = History::parse(lines.as_bytes()).expect("a history");
+            let findings = judge_run(&plan, &history, &Budget::default());
+            findings.iter().find(|finding| finding.checker == "reaping").expect("it sits").verdict
+        };
+        let reaped = |count: u64| {
+            format!(
+                "{{\"time\":1,\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"reaped\",\
+                 \"value\":{{\"tombstones\":{{\"n1\":{count}}}}}}}\n"
+            )
+        };
+        assert_eq!(reaping(""), Verdict::Unknown);
+        assert_eq!(reaping(&reaped(0)), Verdict::Unknown);
+        assert_eq!(reaping(&reaped(3)), Verdict::Valid);
     }
 }

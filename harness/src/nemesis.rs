@@ -55,6 +55,12 @@ impl Nemesis {
         self.record(Kind::Info, "quiesce", note)
     }
 
+    /// Records how many tombstones each node says it has reaped since it was last started.
+    pub fn reaped(&self, tombstones: &BTreeMap<String, u64>) -> Result<()> {
+        let note = Note::from([("tombstones".to_owned(), json!(tombstones))]);
+        self.record(Kind::Info, "reaped", note)
+    }
+
     /// Records a node that ended without being asked to.
     pub fn crashed(&self, crash: &crate::cluster::Crash) -> Result<()> {
         let note = Note::from([

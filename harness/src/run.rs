@@ -35,6 +35,8 @@ use crate::worker::Worker;
 const GLANCE: Duration = Duration::from_millis(50);
 /// How long the replicas must be seen at rest before they are read.
 const SETTLE: Duration = Duration::from_millis(500);
+/// How long a node may take to say what it has done.
+const ASK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the final reads of one workload may take, with all their retries.
 const FINAL_READS_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -177,7 +179,23 @@ impl Conductor<'_> {
         if let Some(why) = &unrest {
             self.progress.note(&format!("not at rest after {patience:?}: {why}"));
         }
-        self.nemesis.quiesced(unrest.as_deref())
+        self.nemesis.quiesced(unrest.as_deref())?;
+        self.tell_reaped().await
+    }
+
+    /// Records how many tombstones were reaped, where the plan asks for it. A node that does not answer
+    /// says nothing of itself.
+    async fn tell_reaped(&self) -> Result<()> {
+        if self.plan.suite.cluster.reap_every.is_none() {
+            return Ok(());
+        }
+        let mut reaped = BTreeMap::new();
+        for (name, &address) in &self.addresses {
+            if let Ok(count) = crate::control::tombstones_reaped(address, ASK_PATIENCE).await {
+                reaped.insert(name.clone(), count);
+            }
+        }
+        self.nemesis.reaped(&reaped)
     }
 
     /// Reads every key that was worked, from every node directly.

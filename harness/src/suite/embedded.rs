@@ -20,6 +20,7 @@ pub const EMBEDDED: &[Embedded] = &[
         name: "minority-majority",
         text: include_str!("../../../ci/suites/minority-majority.yaml"),
     },
+    Embedded { name: "tombstones", text: include_str!("../../../ci/suites/tombstones.yaml") },
     Embedded { name: "stale-reads", text: include_str!("../../../ci/suites/stale-reads.yaml") },
 ];
 

@@ -36,6 +36,7 @@ pub use embedded::{EMBEDDED, Embedded};
 pub(crate) use locate::Step;
 pub(crate) use validate::{Mistake, known_nodes, steps, validate};
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact::optional as maybe_duration;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 
 /// What a user asks for.
@@ -71,6 +72,10 @@ pub struct ClusterSpec {
     /// How long a node tries to reach a quorum before it says that it could not.
     #[serde(default = "half_a_second", with = "duration")]
     pub timeout: Duration,
+    /// How often nodes reap tombstones that every replica has; a run that says so must show some that
+    /// were. Absent: as seldom as nodes do of themselves, and nothing is asked of it.
+    #[serde(default, with = "maybe_duration", skip_serializing_if = "Option::is_none")]
+    pub reap_every: Option<Duration>,
     /// Keyspaces by name: the prefix of a key before its first `:`.
     pub keyspaces: BTreeMap<String, store::Keyspace>,
 }

@@ -11,6 +11,8 @@ use crate::fabric::NODES_MAX;
 const CLIENTS_MAX: u32 = 10_000;
 /// No part of a run is longer; what is longer is a slip of the pen.
 const DURATION_MAX: Duration = Duration::from_hours(7 * 24);
+/// Tombstones are reaped no more often: a round asks every node.
+const REAP_MIN: Duration = Duration::from_millis(10);
 /// No fault is shorter: what is done and undone within less does not bite.
 const FAULT_MIN: Duration = Duration::from_millis(1);
 /// Operations a second of a whole workload; with fewer there is nothing to judge.
@@ -79,6 +81,12 @@ fn cluster(suite: &Suite) -> Result<(), Mistake> {
     }
     if cluster.timeout.is_zero() {
         return Err(Mistake::at(steps!["cluster", "timeout"], "must be longer than nothing"));
+    }
+    if let Some(every) = cluster.reap_every
+        && (every < REAP_MIN || every > DURATION_MAX)
+    {
+        let message = format!("is {REAP_MIN:?} to {DURATION_MAX:?}, not {every:?}");
+        return Err(Mistake::at(steps!["cluster", "reap-every"], message));
     }
     for (name, keyspace) in &cluster.keyspaces {
         let at = |field: &str| {
