@@ -12,6 +12,15 @@
 //!
 //! `bit` says whether the evidence shows that the fault had an effect. A fault that left none makes
 //! a run `Unknown`: a harness that injects nothing and says *valid* is worse than none.
+//!
+//! A fault that would have broken more than any store could bear (a second disk, while the first is
+//! not made good) may be called off. It has no begin, and says why:
+//!
+//! ```text
+//! invoke begin {"fault":2,"kind":"wipe", …}
+//! invoke end   {"fault":2,"kind":"wipe", …}
+//! info   end   {"fault":2,"kind":"wipe","evidence":{"called off":"n1 has not caught up"},"bit":false}
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -129,6 +138,12 @@ pub(crate) fn phases(events: &[Event]) -> Vec<(String, u64, Option<u64>)> {
 }
 
 impl FaultWindow {
+    /// Why it was called off, if it was.
+    pub fn called_off(&self) -> Option<&str> {
+        let why = self.evidence.get("called off")?.as_str();
+        why.filter(|_| self.begin.is_none())
+    }
+
     fn unseen(fault: u64) -> FaultWindow {
         FaultWindow {
             fault,

@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use results::RunDirectory;
 use tokio::time::{Instant, sleep};
 
+use crate::catch_up;
 use crate::control;
+use crate::disk::{self, Erased};
 use crate::fabric::Fabric;
 use crate::grudge::Grudge;
 use crate::plan::Plan;
@@ -26,6 +28,8 @@ const PEER_PORT: u16 = 7001;
 
 /// How long a node may take from its start to its first answer.
 const START_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the nodes of a new cluster may then take to compare themselves with each other.
+const CATCH_UP_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a node may take to close cleanly before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -58,7 +62,8 @@ pub struct Crash {
 }
 
 impl Cluster {
-    /// Builds the network and starts every node of `plan`; returns when all of them answer.
+    /// Builds the network and starts every node of `plan`; returns when all of them answer
+    /// and have caught up with each other.
     pub async fn start(plan: &Plan, directory: &RunDirectory) -> Result<Cluster> {
         let names = plan.suite.node_names();
         let fabric = Fabric::build(&names).await.context("failed to build the network")?;
@@ -77,6 +82,8 @@ impl Cluster {
                 bail!("node {name} did not start: {why}");
             }
         }
+        let ready = catch_up::wait(&cluster.addresses(), CATCH_UP_DEADLINE).await;
+        ready.map_err(|why| anyhow!("the cluster did not get ready {why}"))?;
         Ok(cluster)
     }
 
@@ -141,6 +148,27 @@ impl Cluster {
         }
         node.process = None;
         Ok(Some(exit))
+    }
+
+    /// Removes all that a killed node has on disk.
+    pub fn erase(&mut self, name: &str) -> Result<Erased> {
+        let node = self.node(name)?;
+        assert!(node.process.is_none(), "only the disk of a node that is gone is erased");
+        let disk = node.disk();
+        disk::erase(&disk).with_context(|| format!("failed to erase {}", disk.display()))
+    }
+
+    /// How many entries a node's disk has.
+    pub fn count_on_disk(&self, name: &str) -> Result<usize> {
+        let node = self.nodes.get(name).with_context(|| format!("there is no node {name}"))?;
+        let disk = node.disk();
+        disk::count_entries(&disk).with_context(|| format!("failed to read {}", disk.display()))
+    }
+
+    /// Whether a node's process runs, paused or not.
+    pub fn is_running(&mut self, name: &str) -> bool {
+        let process = self.nodes.get_mut(name).and_then(|node| node.process.as_mut());
+        process.is_some_and(|process| process.is_running().unwrap_or(false))
     }
 
     /// Starts a killed node again on what it left behind; `None` when it answers, else why not.
@@ -214,7 +242,7 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
     let config = store::Config {
         cluster: format!("{}-{}", plan.suite.suite, plan.seed),
         node: name.to_owned(),
-        data: home.join("data"),
+        data: disk_of(home),
         sync: spec.sync,
         members: members.to_vec(),
         keyspaces: spec.keyspaces.clone(),
@@ -237,7 +265,16 @@ fn limits(spec: &ClusterSpec) -> store::Limits {
     }
 }
 
+/// Where a node keeps all its data, below its directory.
+fn disk_of(home: &Path) -> PathBuf {
+    home.join("data")
+}
+
 impl Node {
+    fn disk(&self) -> PathBuf {
+        disk_of(&self.directory)
+    }
+
     /// How its process ended, if it did without being asked to.
     fn ended(&mut self) -> Result<Option<ExitEvidence>> {
         let Some(process) = &mut self.process else { return Ok(None) };

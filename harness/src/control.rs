@@ -15,7 +15,8 @@ pub async fn ping(node: SocketAddr, timeout: Duration) -> Result<()> {
     }
 }
 
-/// What a node says of its own quiet: nothing left to hand over, and nobody missed.
+/// What a node says of its own quiet: nothing left to hand over, nobody missed, nothing to catch up
+/// with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quiet {
     /// Hints not yet handed to their owners.
@@ -24,22 +25,30 @@ pub struct Quiet {
     pub late_tasks: u64,
     /// Members it believes down.
     pub nodes_down: u64,
+    /// Replicas with which it has yet to compare its copies before it answers reads.
+    pub catching_up: u64,
 }
 
 /// Asks a node for its [`Quiet`].
 pub async fn quiet(node: SocketAddr, timeout: Duration) -> Result<Quiet> {
-    let text = info(node, timeout).await?;
-    Ok(Quiet {
-        hints_pending: field(&text, "hints_pending")?,
-        late_tasks: field(&text, "late_tasks")?,
-        nodes_down: field(&text, "nodes_down")?,
-    })
+    Quiet::of(&info(node, timeout).await?)
 }
 
-/// How many tombstones a node has reaped since it was started; none where it does not say.
+impl Quiet {
+    /// What an INFO says.
+    fn of(info: &str) -> Result<Quiet> {
+        Ok(Quiet {
+            hints_pending: field(info, "hints_pending")?,
+            late_tasks: field(info, "late_tasks")?,
+            nodes_down: field(info, "nodes_down")?,
+            catching_up: field(info, "catching_up")?,
+        })
+    }
+}
+
+/// How many tombstones a node has reaped since it was started.
 pub async fn tombstones_reaped(node: SocketAddr, timeout: Duration) -> Result<u64> {
-    let text = info(node, timeout).await?;
-    Ok(field(&text, "tombstones_reaped").unwrap_or(0))
+    field(&info(node, timeout).await?, "tombstones_reaped")
 }
 
 async fn info(node: SocketAddr, timeout: Duration) -> Result<String> {
@@ -70,11 +79,11 @@ async fn ask(node: SocketAddr, request: &[&str], timeout: Duration) -> Result<Re
     connection.request(request).await.map_err(|trouble| anyhow!("{trouble}"))
 }
 
-/// A field of INFO.
+/// A number that INFO says.
 fn field(info: &str, name: &str) -> Result<u64> {
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let value = value.with_context(|| format!("INFO has no field {name}"))?;
-    value.trim().parse().with_context(|| format!("{name} is no number: {value}"))
+    let value = value.with_context(|| format!("INFO has no field {name}"))?.trim();
+    value.parse().with_context(|| format!("{name} is no number: {value}"))
 }
 
 #[cfg(test)]
@@ -84,7 +93,18 @@ mod tests {
     #[test]
     fn a_field_of_info_is_found_by_its_whole_name() {
         let info = "# Cluster\r\nhints_pending_bytes:7\r\nhints_pending:3\r\n";
-        assert_eq!(field(info, "hints_pending").expect("it is there"), 3);
-        assert!(field(info, "nodes_down").is_err());
+        assert_eq!(field(info, "hints_pending").expect("a number"), 3);
+        assert!(field(info, "hints").is_err());
+        assert!(field("nodes_down:many", "nodes_down").is_err());
+    }
+
+    #[test]
+    fn who_does_not_say_all_of_it_is_not_known_to_be_quiet() {
+        let info = "hints_pending:1\r\nlate_tasks:2\r\nnodes_down:3\r\ncatching_up:4\r\n";
+        let quiet = Quiet { hints_pending: 1, late_tasks: 2, nodes_down: 3, catching_up: 4 };
+        assert_eq!(Quiet::of(info).expect("whole"), quiet);
+        for line in info.lines() {
+            assert!(Quiet::of(&info.replace(line, "")).is_err(), "without {line}");
+        }
     }
 }

@@ -22,10 +22,12 @@
 //! | [`worker::Worker`] | `worker.rs` | a client at work |
 //! | [`recorder::Recorder`] | `recorder.rs` | the history as it is made |
 
+mod catch_up;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod control;
+pub mod disk;
 pub mod doctor;
 pub mod fabric;
 #[cfg(test)]
@@ -47,4 +49,5 @@ pub mod seed;
 pub mod suite;
 mod time_budget;
 mod timeline;
+mod wipe;
 pub mod worker;

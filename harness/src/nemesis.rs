@@ -2,45 +2,61 @@
 //!
 //! Each fault is four events: asked for, in force, asked to end, ended. The last carries the
 //! evidence, read from outside the node: packets the cut dropped, the signal a killed process ended
-//! by, the state the kernel shows of a stopped one. A fault without effect is recorded as such, and
-//! makes the run `Unknown`.
+//! by, the state the kernel shows of a stopped one, the files taken from a disk. A fault without
+//! effect is recorded as such, and makes the run `Unknown`.
 //!
 //! Partitions may overlap: the cut in force is the union of those that hold. A node that ended by
 //! itself, or does not come back from a kill, is the store's doing: the run goes on, and tells.
+//!
+//! A wipe lasts longer than its node is away: it ends when the node has caught up, which is watched
+//! while the run goes on. When one may begin is decided in the `wipe` module; one that is held back
+//! begins late, and one held back until its planned end is called off.
+
+mod in_force;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 use checker::{Event, Function, Kind, Note, Process, Value};
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Dropped};
+use crate::catch_up::{self, Watch};
+use crate::cluster::Cluster;
 use crate::grudge::Grudge;
 use crate::recorder::Recorder;
 use crate::schedule::{Act, PlannedFault};
+use crate::wipe::hindrance;
+use in_force::{InForce, Undone};
 
-/// In place of evidence, where there was nothing to break.
-const NOT_RUNNING: &str = "not running";
+/// How long nodes that lost their disk may take to catch up once everything else is mended.
+const CATCH_UP_DEADLINE: Duration = Duration::from_secs(20);
+/// How often one looks whether those that are waited for still run.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The process that breaks the cluster and mends it.
 pub struct Nemesis {
     recorder: Recorder,
-    /// The faults in force, by number, with what was measured at their begin.
+    /// The faults in force, by number.
     in_force: BTreeMap<u64, InForce>,
-}
-
-struct InForce {
-    fault: PlannedFault,
-    evidence: Note,
-    bit: bool,
-    /// For a partition: the counters when it began.
-    dropped: Dropped,
+    /// Wipes that were asked for and have to wait, by number, with why.
+    held_back: BTreeMap<u64, (PlannedFault, String)>,
+    /// Wipes whose node was started again and was not seen to have caught up, by number.
+    behind: BTreeMap<u64, InForce>,
+    watch: Watch,
 }
 
 impl Nemesis {
     /// A nemesis that writes to `recorder`.
     pub fn new(recorder: Recorder) -> Nemesis {
-        Nemesis { recorder, in_force: BTreeMap::new() }
+        Nemesis {
+            recorder,
+            in_force: BTreeMap::new(),
+            held_back: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            watch: Watch::default(),
+        }
     }
 
     /// Records the begin of a phase of the run.
@@ -71,87 +87,136 @@ impl Nemesis {
         self.record(Kind::Info, "crash", note)
     }
 
-    /// Applies `fault`.
+    /// Applies `fault`, or holds it back until it may be.
     pub async fn begin(&mut self, cluster: &mut Cluster, fault: &PlannedFault) -> Result<()> {
         self.record(Kind::Invoke, "begin", describe(fault))?;
-        let mut state = InForce {
-            fault: fault.clone(),
-            evidence: Note::new(),
-            bit: false,
-            dropped: Dropped::new(),
-        };
-        match &fault.act {
-            Act::Partition(grudge) => {
-                state.dropped = cluster.dropped()?;
-                cluster.cut(&self.cut_in_force().union(grudge))?;
-            }
-            Act::Kill(node) => {
-                let exit = cluster.kill(node).await?;
-                state.bit = exit.is_some();
-                let exit = exit.map_or_else(|| NOT_RUNNING.to_owned(), |exit| exit.to_string());
-                state.evidence.insert("exit".to_owned(), json!(exit));
-            }
-            Act::Pause(node) => {
-                let states = cluster.pause(node).await?.map(|seen| seen.states);
-                let stopped = |states: &String| states.chars().all(|state| state == 'T');
-                state.bit = states.as_ref().is_some_and(stopped);
-                let states = states.unwrap_or_else(|| NOT_RUNNING.to_owned());
-                state.evidence.insert("threads while paused".to_owned(), json!(states));
+        match self.hindrance(cluster, fault).await {
+            None => self.strike(cluster, fault).await,
+            Some(why) => {
+                self.held_back.insert(fault.fault, (fault.clone(), why));
+                Ok(())
             }
         }
-        let mut note = describe(fault);
-        note.insert("evidence".to_owned(), json!(state.evidence));
-        self.in_force.insert(fault.fault, state);
-        self.record(Kind::Info, "begin", note)
+    }
+
+    /// Looks after what takes its time: ends the wipes whose nodes have caught up, and begins the first
+    /// that was held back, if it may now strike.
+    pub async fn look(&mut self, cluster: &mut Cluster) -> Result<()> {
+        while let Some((fault, took)) = self.watch.seen() {
+            self.caught_up(fault, Ok(took))?;
+        }
+        let Some((&number, _)) = self.held_back.first_key_value() else { return Ok(()) };
+        let Some((fault, _)) = self.held_back.remove(&number) else { return Ok(()) };
+        match self.hindrance(cluster, &fault).await {
+            None => self.strike(cluster, &fault).await,
+            Some(why) => {
+                self.held_back.insert(number, (fault, why));
+                Ok(())
+            }
+        }
     }
 
     /// Undoes `fault`, and records its evidence. A fault that is not in force is left alone.
     pub async fn end(&mut self, cluster: &mut Cluster, fault: u64) -> Result<()> {
+        if let Some((fault, why)) = self.held_back.remove(&fault) {
+            return self.call_off(&fault, &why);
+        }
         let Some(mut state) = self.in_force.remove(&fault) else { return Ok(()) };
         self.record(Kind::Invoke, "end", describe(&state.fault))?;
-        match &state.fault.act {
-            Act::Partition(grudge) => {
-                cluster.cut(&self.cut_in_force())?;
-                let packets = dropped_by(grudge, &state.dropped, &cluster.dropped()?);
-                state.bit = packets.values().any(|&count| count > 0);
-                let total: u64 = packets.values().sum();
-                state.evidence.insert("packets dropped".to_owned(), json!(total));
-                state.evidence.insert("by link".to_owned(), json!(packets));
-            }
-            // What this fault did not kill is not its own to start.
-            Act::Kill(_) if !state.bit => {}
-            Act::Kill(node) => {
-                let silence = cluster.restart(node).await?;
-                let came_back = silence.unwrap_or_else(|| "answers".to_owned());
-                state.evidence.insert("after its restart".to_owned(), json!(came_back));
-            }
-            Act::Pause(node) => {
-                let states = cluster.resume(node).await?.map(|seen| seen.states);
-                let states = states.unwrap_or_else(|| NOT_RUNNING.to_owned());
-                state.evidence.insert("threads when resumed".to_owned(), json!(states));
+        match state.undo(cluster, &self.cut_in_force()).await? {
+            Undone::Over => self.ended(&state),
+            Undone::Behind(since) => {
+                let nodes = cluster.addresses();
+                let own = state.fault.act.process().and_then(|node| nodes.get(node));
+                let own = own.copied();
+                self.behind.insert(fault, state);
+                own.into_iter().for_each(|node| self.watch.follow(fault, node, since));
+                Ok(())
             }
         }
+    }
+
+    /// Undoes every fault in force, in the order in which they began, and waits until all nodes have
+    /// caught up, with a deadline; what cannot be undone holds up none of the others.
+    pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<()> {
+        let mut healed = Ok(());
+        let open: Vec<u64> = self.held_back.keys().chain(self.in_force.keys()).copied().collect();
+        for fault in open {
+            healed = healed.and(self.end(cluster, fault).await);
+        }
+        healed.and(self.await_those_behind(cluster).await)
+    }
+
+    async fn await_those_behind(&mut self, cluster: &mut Cluster) -> Result<()> {
+        if self.behind.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + CATCH_UP_DEADLINE;
+        while Instant::now() < deadline && self.behind.values().any(|it| runs(cluster, it)) {
+            if let Some((fault, took)) = self.watch.next(LOOK_AGAIN).await {
+                self.caught_up(fault, Ok(took))?;
+            }
+        }
+        let standings = catch_up::ask(&cluster.addresses()).await;
+        let lag = catch_up::lag(&standings).unwrap_or_else(|| "now it has".to_owned());
+        let why = format!("not within {CATCH_UP_DEADLINE:?} after all was mended: {lag}");
+        let left: Vec<u64> = self.behind.keys().copied().collect();
+        left.into_iter().try_for_each(|fault| self.caught_up(fault, Err(why.clone())))
+    }
+
+    /// What forbids that `fault` begins now.
+    async fn hindrance(&self, cluster: &Cluster, fault: &PlannedFault) -> Option<String> {
+        if !matches!(fault.act, Act::Wipe(_)) {
+            return None;
+        }
+        let open = self.in_force.values().chain(self.behind.values());
+        let wipes = open.filter(|state| matches!(state.fault.act, Act::Wipe(_)));
+        let lost: Vec<&str> =
+            wipes.filter_map(|state| state.fault.act.process()).map(String::as_str).collect();
+        hindrance(lost, &catch_up::ask(&cluster.addresses()).await)
+    }
+
+    async fn strike(&mut self, cluster: &mut Cluster, fault: &PlannedFault) -> Result<()> {
+        let mut state = InForce::new(fault);
+        let cut = match &fault.act {
+            Act::Partition(grudge) => self.cut_in_force().union(grudge),
+            Act::Kill(_) | Act::Pause(_) | Act::Wipe(_) => self.cut_in_force(),
+        };
+        state.strike(cluster, &cut).await?;
+        let mut note = describe(fault);
+        note.insert("evidence".to_owned(), json!(state.evidence()));
+        self.in_force.insert(fault.fault, state);
+        self.record(Kind::Info, "begin", note)
+    }
+
+    fn caught_up(&mut self, fault: u64, outcome: Result<Duration, String>) -> Result<()> {
+        let Some(mut state) = self.behind.remove(&fault) else { return Ok(()) };
+        state.caught_up(outcome);
+        self.ended(&state)
+    }
+
+    /// Records the end of a fault, with all that was measured of it.
+    fn ended(&self, state: &InForce) -> Result<()> {
         let mut note = describe(&state.fault);
-        note.insert("evidence".to_owned(), json!(state.evidence));
-        note.insert("bit".to_owned(), json!(state.bit));
+        note.insert("evidence".to_owned(), json!(state.evidence()));
+        note.insert("bit".to_owned(), json!(state.has_bitten()));
         self.record(Kind::Info, "end", note)
     }
 
-    /// Undoes every fault in force, in the order in which they began; one that cannot be undone
-    /// holds up none of the others.
-    pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<()> {
-        let mut healed = Ok(());
-        while let Some((&fault, _)) = self.in_force.first_key_value() {
-            healed = healed.and(self.end(cluster, fault).await);
-        }
-        healed
+    /// Records that `fault` never began, and why.
+    fn call_off(&self, fault: &PlannedFault, why: &str) -> Result<()> {
+        self.record(Kind::Invoke, "end", describe(fault))?;
+        let mut note = describe(fault);
+        note.insert("evidence".to_owned(), json!({ "called off": why }));
+        note.insert("bit".to_owned(), json!(false));
+        self.record(Kind::Info, "end", note)
     }
 
     /// The union of all partitions in force.
     fn cut_in_force(&self) -> Grudge {
         let grudges = self.in_force.values().filter_map(|state| match &state.fault.act {
             Act::Partition(grudge) => Some(grudge),
-            Act::Kill(_) | Act::Pause(_) => None,
+            Act::Kill(_) | Act::Pause(_) | Act::Wipe(_) => None,
         });
         grudges.fold(Grudge::none(), Grudge::union)
     }
@@ -172,6 +237,11 @@ impl Nemesis {
     }
 }
 
+/// Whether the node of a fault runs, and so may still catch up.
+fn runs(cluster: &mut Cluster, state: &InForce) -> bool {
+    state.fault.act.process().is_some_and(|node| cluster.is_running(node))
+}
+
 /// What every event of a fault carries.
 fn describe(fault: &PlannedFault) -> Note {
     Note::from([
@@ -180,33 +250,4 @@ fn describe(fault: &PlannedFault) -> Note {
         ("nodes".to_owned(), json!(fault.act.nodes())),
         ("description".to_owned(), json!(fault.act.to_string())),
     ])
-}
-
-/// Packets dropped on the links of `grudge` between two readings of the counters.
-fn dropped_by(grudge: &Grudge, before: &Dropped, after: &Dropped) -> BTreeMap<String, u64> {
-    let count =
-        |reading: &Dropped, link: &(String, String)| reading.get(link).copied().unwrap_or(0);
-    grudge
-        .pairs()
-        .map(|(from, to)| {
-            let link = (from.to_owned(), to.to_owned());
-            let packets = count(after, &link).saturating_sub(count(before, &link));
-            (format!("{from} → {to}"), packets)
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partition_is_credited_only_with_what_its_own_links_dropped_meanwhile() {
-        let link = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        let before = Dropped::from([(link("n1", "n2"), 5), (link("n3", "n2"), 1)]);
-        let after = Dropped::from([(link("n1", "n2"), 12), (link("n3", "n2"), 90)]);
-        let grudge = Grudge::one_way(&["n1".to_owned()], &["n2".to_owned()]);
-        let packets = dropped_by(&grudge, &before, &after);
-        assert_eq!(packets, BTreeMap::from([("n1 → n2".to_owned(), 7)]));
-    }
 }

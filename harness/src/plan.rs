@@ -127,7 +127,7 @@ pub(crate) fn around(mean: Duration, rng: &mut ChaCha8Rng) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::{EMBEDDED, Suite};
+    use crate::suite::{EMBEDDED, FaultSpec, Suite};
 
     fn smoke() -> Suite {
         Suite::parse("smoke", EMBEDDED[0].text).expect("the embedded suite is valid")
@@ -173,5 +173,29 @@ mod tests {
             faults.iter().filter(|f| f.spec == 0).map(|f| (f.at, f.act.clone())).collect::<Vec<_>>()
         };
         assert_eq!(partitions(&before), partitions(&after));
+    }
+
+    #[test]
+    fn wipes_are_drawn_move_no_other_fault_and_share_no_node_with_one() {
+        let mut more = smoke();
+        let FaultSpec::Kill(spec) = more.faults[1].clone() else { panic!("{:?}", more.faults) };
+        more.faults.push(FaultSpec::Wipe(spec));
+        for seed in 0..50 {
+            let plan = Plan::resolve(more.clone(), seed);
+            assert_eq!(plan, Plan::resolve(more.clone(), seed));
+            let (wipes, rest): (Vec<&PlannedFault>, Vec<&PlannedFault>) =
+                plan.faults.iter().partition(|fault| fault.act.kind() == "wipe");
+            let place = |fault: &PlannedFault| (fault.at, fault.lasting, fault.act.clone());
+            let before: Vec<_> = Plan::resolve(smoke(), seed).faults.iter().map(place).collect();
+            assert_eq!(rest.iter().copied().map(place).collect::<Vec<_>>(), before);
+            assert!(!wipes.is_empty(), "seed {seed} draws no wipe");
+            let same = |a: &PlannedFault, b: &PlannedFault| {
+                a.act.process() == b.act.process() && a.at < b.end() && b.at < a.end()
+            };
+            let shared = |wipe: &&PlannedFault| rest.iter().any(|other| same(wipe, other));
+            assert!(!wipes.iter().any(shared), "seed {seed}: {wipes:?} share a node");
+            let text = serde_yaml::to_string(&plan).expect("a plan is plain data");
+            assert_eq!(Plan::parse("plan.yaml", &text).expect("no mistake"), plan);
+        }
     }
 }

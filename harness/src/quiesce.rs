@@ -1,8 +1,8 @@
 //! Whether the replicas have come to rest: found by asking, never by a fixed sleep.
 //!
 //! At rest means: every node answers, none has a hint left to hand over, waits for a late answer (it
-//! may become a hint or a repair) or believes another down, and all members of a replica set show the
-//! same Merkle root. It must look so twice, some time apart: a write under way between two nodes is
+//! may become a hint or a repair), believes another down or has yet to catch up, and all members of a
+//! replica set show the same Merkle root. It must look so twice, some time apart: a write under way between two nodes is
 //! seen by neither look alone. Only then are final reads worth anything; a cluster that never comes to
 //! rest is read all the same, but no such run is `Valid`.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::catch_up::behind;
 use crate::control::{self, Quiet};
 
 /// What was asked of one node, or why it did not answer.
@@ -33,6 +34,9 @@ pub(crate) fn unrest(answers: &BTreeMap<String, Answer>) -> Option<String> {
         }
         if quiet.nodes_down > 0 {
             return Some(format!("{node} believes {} nodes down", quiet.nodes_down));
+        }
+        if quiet.catching_up > 0 {
+            return Some(behind(node, quiet.catching_up));
         }
         for (set, root) in own {
             roots.entry(set).or_default().insert(root);
@@ -83,8 +87,8 @@ mod tests {
 
     type Said = (Quiet, Vec<(String, String)>);
 
-    fn answer([hints_pending, late_tasks, nodes_down]: [u64; 3], root: &str) -> Said {
-        let quiet = Quiet { hints_pending, late_tasks, nodes_down };
+    fn answer([hints_pending, late_tasks, nodes_down, catching_up]: [u64; 4], root: &str) -> Said {
+        let quiet = Quiet { hints_pending, late_tasks, nodes_down, catching_up };
         (quiet, vec![("set/n1,n2".to_owned(), root.to_owned())])
     }
 
@@ -94,16 +98,18 @@ mod tests {
 
     #[test]
     fn equal_roots_without_hints_are_rest() {
-        assert_eq!(unrest(&of([Ok(answer([0, 0, 0], "a")), Ok(answer([0, 0, 0], "a"))])), None);
+        assert_eq!(unrest(&of([Ok(answer([0; 4], "a")), Ok(answer([0; 4], "a"))])), None);
     }
 
     #[test]
-    fn a_pending_hint_a_missed_node_a_silent_node_and_two_roots_are_unrest() {
-        let why = |other| unrest(&of([Ok(answer([0, 0, 0], "a")), other])).expect("not at rest");
-        assert_eq!(why(Ok(answer([2, 0, 0], "a"))), "n2 has 2 hints to hand over");
-        assert_eq!(why(Ok(answer([0, 0, 1], "a"))), "n2 believes 1 nodes down");
-        assert_eq!(why(Ok(answer([0, 3, 0], "a"))), "n2 waits for 3 late answers");
+    fn what_is_pending_or_missed_or_silent_or_lags_or_differs_is_unrest() {
+        let why = |other| unrest(&of([Ok(answer([0; 4], "a")), other])).expect("not at rest");
+        assert_eq!(why(Ok(answer([2, 0, 0, 0], "a"))), "n2 has 2 hints to hand over");
+        assert_eq!(why(Ok(answer([0, 0, 1, 0], "a"))), "n2 believes 1 nodes down");
+        assert_eq!(why(Ok(answer([0, 3, 0, 0], "a"))), "n2 waits for 3 late answers");
+        let lags = "n2 has yet to compare its copies with 4 replicas";
+        assert_eq!(why(Ok(answer([0, 0, 0, 4], "a"))), lags);
         assert_eq!(why(Err("refused".to_owned())), "n2 does not answer: refused");
-        assert_eq!(why(Ok(answer([0, 0, 0], "b"))), "replicas of set/n1,n2 show 2 Merkle roots");
+        assert_eq!(why(Ok(answer([0; 4], "b"))), "replicas of set/n1,n2 show 2 Merkle roots");
     }
 }

@@ -126,6 +126,7 @@ impl Conductor<'_> {
     async fn wait(&mut self, deadline: Instant, workers: &mut Workers) -> Result<()> {
         loop {
             self.tell_crashes()?;
+            self.nemesis.look(&mut self.cluster).await?;
             while let Some(ended) = workers.try_join_next() {
                 ended.context("a worker panicked")??;
             }

@@ -6,7 +6,8 @@
 //! not move the others.
 //!
 //! Two faults of processes never hold the same node at once (what would resuming a dead node
-//! mean?); a partition may hold anybody.
+//! mean?); a partition may hold anybody. That no two disks are lost at once is not decided here: how
+//! long a node takes to catch up is seen only when it does (see the `wipe` module).
 
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub enum Act {
     Kill(String),
     /// This node is stopped, and continued at the end.
     Pause(String),
+    /// This node is killed and its disk erased, and it is started again at the end.
+    Wipe(String),
 }
 
 impl Act {
@@ -58,6 +61,15 @@ impl Act {
             Act::Partition(_) => "partition",
             Act::Kill(_) => "kill",
             Act::Pause(_) => "pause",
+            Act::Wipe(_) => "wipe",
+        }
+    }
+
+    /// The node whose process it holds, if it holds one.
+    pub(crate) fn process(&self) -> Option<&String> {
+        match self {
+            Act::Partition(_) => None,
+            Act::Kill(node) | Act::Pause(node) | Act::Wipe(node) => Some(node),
         }
     }
 
@@ -65,7 +77,7 @@ impl Act {
     pub fn nodes(&self) -> Vec<String> {
         match self {
             Act::Partition(grudge) => grudge.nodes().into_iter().map(str::to_owned).collect(),
-            Act::Kill(node) | Act::Pause(node) => vec![node.clone()],
+            Act::Kill(node) | Act::Pause(node) | Act::Wipe(node) => vec![node.clone()],
         }
     }
 }
@@ -75,7 +87,7 @@ impl std::fmt::Display for Act {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Act::Partition(grudge) => write!(f, "{grudge}"),
-            Act::Kill(node) | Act::Pause(node) => f.write_str(node),
+            Act::Kill(node) | Act::Pause(node) | Act::Wipe(node) => f.write_str(node),
         }
     }
 }
@@ -103,6 +115,9 @@ pub(crate) fn draw(suite: &Suite, seed: Seed) -> Vec<PlannedFault> {
                 FaultSpec::Pause(process) => {
                     victim(suite, process, &faults, at, lasting, &mut rng).map(Act::Pause)
                 }
+                FaultSpec::Wipe(process) => {
+                    victim(suite, process, &faults, at, lasting, &mut rng).map(Act::Wipe)
+                }
             };
             faults.extend(act.map(|act| PlannedFault { fault: 0, spec, at, lasting, act }));
         }
@@ -118,7 +133,9 @@ pub(crate) fn draw(suite: &Suite, seed: Seed) -> Vec<PlannedFault> {
 fn windows(suite: &Suite, fault: &FaultSpec, rng: &mut ChaCha8Rng) -> Vec<(Duration, Duration)> {
     let (every, lasting) = match fault {
         FaultSpec::Partition(spec) => (spec.every, spec.lasting),
-        FaultSpec::Kill(spec) | FaultSpec::Pause(spec) => (spec.every, spec.lasting),
+        FaultSpec::Kill(spec) | FaultSpec::Pause(spec) | FaultSpec::Wipe(spec) => {
+            (spec.every, spec.lasting)
+        }
     };
     let end = suite.phases.warm_up + suite.phases.faults;
     let mut windows = Vec::new();
@@ -147,7 +164,7 @@ fn victim(
     let held = |node: &String| {
         planned.iter().any(|other| {
             let overlaps = other.at < at + lasting && at < other.end();
-            overlaps && matches!(&other.act, Act::Kill(held) | Act::Pause(held) if held == node)
+            overlaps && other.act.process() == Some(node)
         })
     };
     shuffled(&candidates, rng).into_iter().find(|node| !held(node))

@@ -21,6 +21,10 @@ pub const EMBEDDED: &[Embedded] = &[
         text: include_str!("../../../ci/suites/minority-majority.yaml"),
     },
     Embedded { name: "tombstones", text: include_str!("../../../ci/suites/tombstones.yaml") },
+    Embedded {
+        name: "permanent-loss",
+        text: include_str!("../../../ci/suites/permanent-loss.yaml"),
+    },
     Embedded { name: "stale-reads", text: include_str!("../../../ci/suites/stale-reads.yaml") },
 ];
 

@@ -17,6 +17,7 @@
 //! faults:
 //!   - partition: { shapes: [halves, one-way], every: 2s, lasting: 1s }
 //!   - kill: { every: 3s, lasting: 1s }
+//!   - wipe: { every: 4s, lasting: 1s }
 //! ```
 
 mod diagnose;
@@ -141,6 +142,9 @@ pub enum FaultSpec {
     Kill(ProcessFaultSpec),
     /// A node is stopped (SIGSTOP), and continued.
     Pause(ProcessFaultSpec),
+    /// A node is killed (SIGKILL), loses all it had on disk, and is started again on an empty one;
+    /// never a second one before the first has caught up.
+    Wipe(ProcessFaultSpec),
 }
 
 /// Partitions that come and go.

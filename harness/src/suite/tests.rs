@@ -110,6 +110,37 @@ fn what_would_cut_nothing_is_refused() {
 }
 
 #[test]
+fn a_wipe_is_read_and_refused_like_the_other_faults_of_processes() {
+    let read = smoke().replacen("- kill: {", "- wipe: { nodes: [n2],", 1);
+    let suite = Suite::parse("smoke.yaml", &read).expect("valid");
+    let FaultSpec::Wipe(spec) = &suite.faults[1] else { panic!("{:?}", suite.faults) };
+    assert_eq!((spec.nodes.as_slice(), spec.lasting), (&["n2".to_owned()][..], one_second()));
+    let refused = complaint("- kill: {", "- wipe: { nodes: [n9],");
+    assert!(refused.contains("faults[1].wipe.nodes[0]: there is no node `n9`"), "{refused}");
+    let refused = complaint("- kill: { every: 3s", "- wipe: { every: 3h");
+    assert!(refused.contains("faults[1].wipe: every + lasting"), "{refused}");
+}
+
+#[test]
+fn the_only_disk_there_is_is_not_wiped() {
+    let one = "
+suite: one
+cluster:
+  nodes: 1
+  keyspaces:
+    register: { policy: register, n: 1, r: 1, w: 1 }
+workloads:
+  - workload: { register: { keyspace: register } }
+    clients: 1
+phases: { warm-up: 1s, faults: 9s, recovery: 1s, quiesce: 9s }
+faults:
+  - wipe: { every: 1s, lasting: 1s }
+";
+    let refused = Suite::parse("one.yaml", one).expect_err("nobody else has it").to_string();
+    assert!(refused.contains("faults[0].wipe: one node alone has nobody"), "{refused}");
+}
+
+#[test]
 fn numbers_no_run_could_bear_are_refused_and_not_tried() {
     for (from, to) in [
         ("nodes: 5", "nodes: 31"),

@@ -198,6 +198,7 @@ fn faults(suite: &Suite) -> Result<(), Mistake> {
             FaultSpec::Partition(spec) => partition(suite, index, spec)?,
             FaultSpec::Kill(spec) => process(suite, index, "kill", spec)?,
             FaultSpec::Pause(spec) => process(suite, index, "pause", spec)?,
+            FaultSpec::Wipe(spec) => wipe(suite, index, spec)?,
         }
     }
     Ok(())
@@ -249,6 +250,15 @@ fn process(
 ) -> Result<(), Mistake> {
     known_nodes(suite, &spec.nodes, steps!["faults", index, kind, "nodes"])?;
     pace(suite, index, kind, spec.every, spec.lasting)
+}
+
+/// What a wiped node held must be somewhere else too.
+fn wipe(suite: &Suite, index: usize, spec: &ProcessFaultSpec) -> Result<(), Mistake> {
+    if suite.cluster.nodes < 2 {
+        let message = "one node alone has nobody to get back from what its disk held";
+        return Err(Mistake::at(steps!["faults", index, "wipe"], message));
+    }
+    process(suite, index, "wipe", spec)
 }
 
 /// A fault that cannot come and go within its phase would never be applied.

@@ -106,12 +106,13 @@ fn told(bar: &Bar<'_>) -> String {
     format!("{head}\n{span}\n{measured}\n{parts}").trim_end().to_owned()
 }
 
-/// The colour of a kind: three that are common have their own.
+/// The colour of a kind: those that are common have their own.
 pub(crate) fn kind_class(kind: &str) -> &'static str {
     match kind {
         "partition" => "partition",
         "kill" => "kill",
         "pause" => "pause",
+        "wipe" => "wipe",
         _ => "other",
     }
 }
