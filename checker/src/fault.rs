@@ -10,6 +10,8 @@
 //! info   phase {"phase":"faults"}
 //! ```
 //!
+//! A clean cut also carries its `sides`: `[["n1"],["n2","n3"]]`.
+//!
 //! `bit` says whether the evidence shows that the fault had an effect. A fault that left none makes
 //! a run `Unknown`: a harness that injects nothing and says *valid* is worse than none.
 //!
@@ -39,8 +41,17 @@ pub struct FaultWindow {
     pub nodes: Vec<String>,
     /// In a few words, for people.
     pub description: String,
+    /// For a clean cut: the groups of nodes that no longer heard each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<Vec<String>>,
+    /// When it was asked for, in nanoseconds since the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
     /// When it had taken effect, in nanoseconds since the run began; absent if it never did.
     pub begin: Option<u64>,
+    /// When it was asked to end: from `begin` until then it was surely in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalled: Option<u64>,
     /// When it had been undone; absent if that was not recorded.
     pub end: Option<u64>,
     /// What was measured of its effect.
@@ -80,7 +91,12 @@ fn number(note: &Note) -> Option<u64> {
 }
 
 fn names(note: &Note, field: &str) -> Vec<String> {
-    let list = note.get(field).and_then(serde_json::Value::as_array);
+    note.get(field).map(listed).unwrap_or_default()
+}
+
+/// The texts of a list; of anything else, none.
+fn listed(list: &serde_json::Value) -> Vec<String> {
+    let list = list.as_array();
     list.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -112,13 +128,13 @@ pub(crate) fn windows(events: &[Event]) -> Vec<FaultWindow> {
         let Some(fault) = number(note) else { continue };
         let window = windows.entry(fault).or_insert_with(|| FaultWindow::unseen(fault));
         window.learn(note);
-        if event.kind == Kind::Info {
-            match act {
-                Act::Begin => window.begin = window.begin.or(Some(event.time)),
-                Act::End => window.end = Some(event.time),
-                Act::Phase => {}
-            }
-        }
+        let moment = match (act, event.kind) {
+            (Act::Begin, Kind::Info) => &mut window.begin,
+            (Act::Begin, _) => &mut window.asked,
+            (_, Kind::Info) => &mut window.end,
+            (_, _) => &mut window.recalled,
+        };
+        moment.get_or_insert(event.time);
     }
     windows.into_values().collect()
 }
@@ -150,7 +166,10 @@ impl FaultWindow {
             kind: String::new(),
             nodes: Vec::new(),
             description: String::new(),
+            sides: Vec::new(),
+            asked: None,
             begin: None,
+            recalled: None,
             end: None,
             evidence: Note::new(),
             bit: false,
@@ -164,6 +183,10 @@ impl FaultWindow {
         }
         if let Some(description) = text(note, "description") {
             self.description = description;
+        }
+        let sides = note.get("sides").and_then(serde_json::Value::as_array);
+        if let Some(sides) = sides {
+            self.sides = sides.iter().map(listed).collect();
         }
         let nodes = names(note, "nodes");
         if !nodes.is_empty() {

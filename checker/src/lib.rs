@@ -14,6 +14,7 @@
 //! judge::Resurrection       does what was deleted stay away?           removal
 //! judge::LostWrites         is it still there in the end?              durability, sibling, replica
 //! judge::Convergence        do all replicas hold the same?             replica
+//! judge::Availability      who answers on which side of a cut?          cut, replica
 //! judge::Crashes            did every node live until it was asked to end?
 //! judge::Quiescence         were the replicas at rest before they were read?
 //! judge::Faults, Activity   was there anything to survive, and to judge?
@@ -25,6 +26,7 @@
 
 mod cluster;
 mod contradiction;
+mod cut;
 mod durability;
 mod explanation;
 mod overwrite;
@@ -57,8 +59,8 @@ pub use fault::FaultWindow;
 pub use finding::{Anomaly, Checker, Finding, Verdict};
 pub use history::{History, HistoryError};
 pub use judge::{
-    Activity, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence, Reaping,
-    Resurrection, StaleReads,
+    Activity, Availability, Convergence, Crashes, Faults, Linearizability, LostWrites, Quiescence,
+    Reaping, Resurrection, StaleReads,
 };
 pub use keyspace::Keyspace;
 pub use operation::{Operation, Outcome};

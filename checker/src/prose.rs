@@ -142,8 +142,13 @@ pub(crate) fn enumerate(parts: &[String]) -> String {
     }
 }
 
-/// `1 key`, `10 512 keys`: digits in groups of three.
+/// `1 key`, `10 512 keys`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `10 512`: digits in groups of three.
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -152,5 +157,5 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped} {noun}{}", if number == 1 { "" } else { "s" })
+    grouped
 }

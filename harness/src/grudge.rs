@@ -114,7 +114,7 @@ impl Grudge {
     }
 
     /// The sides, if this is a clean split: nodes that hear each other, all others cut both ways.
-    fn sides(&self) -> Option<Vec<Vec<&str>>> {
+    pub fn sides(&self) -> Option<Vec<Vec<&str>>> {
         let nodes = self.nodes();
         let together = |a: &str, b: &str| !self.cuts(a, b) && !self.cuts(b, a);
         let mut sides: Vec<Vec<&str>> = Vec::new();

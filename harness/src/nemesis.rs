@@ -127,10 +127,10 @@ impl Nemesis {
             Undone::Over => self.ended(&state),
             Undone::Behind(since) => {
                 let nodes = cluster.addresses();
-                let own = state.fault.act.process().and_then(|node| nodes.get(node));
-                let own = own.copied();
+                if let Some(&node) = state.fault.act.process().and_then(|node| nodes.get(node)) {
+                    self.watch.follow(fault, node, since);
+                }
                 self.behind.insert(fault, state);
-                own.into_iter().for_each(|node| self.watch.follow(fault, node, since));
                 Ok(())
             }
         }
@@ -244,10 +244,16 @@ fn runs(cluster: &mut Cluster, state: &InForce) -> bool {
 
 /// What every event of a fault carries.
 fn describe(fault: &PlannedFault) -> Note {
-    Note::from([
+    let mut note = Note::from([
         ("fault".to_owned(), json!(fault.fault)),
         ("kind".to_owned(), json!(fault.act.kind())),
         ("nodes".to_owned(), json!(fault.act.nodes())),
         ("description".to_owned(), json!(fault.act.to_string())),
-    ])
+    ]);
+    if let Act::Partition(grudge) = &fault.act
+        && let Some(sides) = grudge.sides()
+    {
+        note.insert("sides".to_owned(), json!(sides));
+    }
+    note
 }

@@ -117,3 +117,78 @@ fn one_replica_that_answers_alone_is_found_out() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("stale read") && text.contains("Invalid."), "{text}");
 }
+
+/// A register whose quorums are sloppy, held to the promise of one whose quorums are strict.
+const SLOPPY: &str = "
+suite: sloppy
+cluster:
+  nodes: 5
+  sync: 50ms
+  keyspaces:
+    register: { policy: register, n: 5, r: 2, w: 2, quorum: sloppy }
+workloads:
+  - workload: { register: { keyspace: register, checkers: [majority-availability] } }
+    clients: 10
+    placement: per-node
+    rate: 200
+phases: { warm-up: 500ms, faults: 6s, recovery: 500ms, quiesce: 60s }
+faults:
+  - partition: { groups: [[n1, n2], [n3, n4, n5]], every: 500ms, lasting: 3s }
+";
+
+#[test]
+fn a_minority_that_answers_is_found_out() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    std::fs::write(scratch.path().join("sloppy.yaml"), SLOPPY).expect("a suite");
+    let output = schism(&["run", "sloppy.yaml", "--seed", "5"], scratch.path());
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("answer without a majority"), "{text}");
+}
+
+/// One replica may acknowledge alone, and loses its disk while it is cut off.
+const ONE_DISK: &str = "
+suite: one-disk
+cluster:
+  nodes: 3
+  sync: always
+  keyspaces:
+    set: { policy: siblings, n: 3, r: 1, w: 1 }
+workloads:
+  - workload: { set: { keyspace: set, checkers: [lost-writes] } }
+    clients: 6
+    placement: per-node
+    rate: 300
+phases: { warm-up: 500ms, faults: 7s, recovery: 500ms, quiesce: 60s }
+faults:
+  - partition: { groups: [[n1], [n2, n3]], every: 200ms, lasting: 2s }
+  - wipe: { nodes: [n1], every: 1s, lasting: 200ms }
+";
+
+#[test]
+fn what_one_disk_alone_acknowledged_is_lost_with_it_and_the_wipe_leaves_its_evidence() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    std::fs::write(scratch.path().join("one-disk.yaml"), ONE_DISK).expect("a suite");
+    let output = schism(&["run", "one-disk.yaml", "--seed", "5"], scratch.path());
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("lost acknowledged"), "{text}");
+    let run = latest(scratch.path(), "one-disk");
+    let history = std::fs::read_to_string(run.join("history.jsonl")).expect("a history");
+    let wipes: Vec<&str> = history
+        .lines()
+        .filter(|line| line.contains("\"kind\":\"wipe\"") && line.contains("\"bit\":true"))
+        .collect();
+    assert!(!wipes.is_empty(), "no wipe left evidence:\n{text}");
+    for wipe in wipes {
+        for seen in [
+            "was killed by signal 9",
+            "\"files removed\":",
+            "\"entries on disk at the restart\":0",
+            "\"ms until it answered\":",
+            "\"ms until it had caught up\":",
+        ] {
+            assert!(wipe.contains(seen), "{seen} is not in {wipe}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! The promises a workload can be held to, by the names of the checkers that judge them.
 
 use checker::{
-    Activity, Budget, Checker, Convergence, Linearizability, LostWrites, Resurrection, StaleReads,
+    Activity, Availability, Budget, Checker, Convergence, Linearizability, LostWrites, Resurrection,
+    StaleReads,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,10 @@ pub enum Promise {
     Resurrection,
     /// Replicas that were left in peace hold the same.
     Convergence,
+    /// During a cut the side with a majority of a key's replicas answers, and no other.
+    MajorityAvailability,
+    /// During a cut every side answers.
+    TotalAvailability,
 }
 
 /// What the keys of a workload hold; a promise may mean something else for each.
@@ -78,6 +83,12 @@ impl Promise {
             (Promise::Convergence, _) => {
                 Box::new(Convergence::new(keyspace).with_replicas(replicas))
             }
+            (Promise::MajorityAvailability, _) => {
+                Box::new(Availability::majority(keyspace).with_replicas(replicas))
+            }
+            (Promise::TotalAvailability, _) => {
+                Box::new(Availability::total(keyspace).with_replicas(replicas))
+            }
         }
     }
 }
@@ -88,8 +99,15 @@ mod tests {
 
     #[test]
     fn a_promise_is_known_by_the_name_of_its_checker() {
-        use Promise::{Convergence, Linearizability, LostWrites, Resurrection, StaleReads};
-        let promises = [Linearizability, StaleReads, LostWrites, Resurrection, Convergence];
+        let promises = [
+            Promise::Linearizability,
+            Promise::StaleReads,
+            Promise::LostWrites,
+            Promise::Resurrection,
+            Promise::Convergence,
+            Promise::MajorityAvailability,
+            Promise::TotalAvailability,
+        ];
         let written = promises.map(|promise| serde_yaml::to_string(&promise).unwrap());
         for datatype in [Datatype::Register, Datatype::Siblings, Datatype::Set] {
             let panel = panel(&promises, datatype, "k", 3, &Budget::default());

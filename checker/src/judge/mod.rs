@@ -1,6 +1,7 @@
 //! The checkers: each judges one promise, under the name suites and reports know it by.
 
 mod activity;
+mod availability;
 mod convergence;
 mod crashes;
 mod faults;
@@ -12,6 +13,7 @@ mod resurrection;
 mod stale_reads;
 
 pub use activity::Activity;
+pub use availability::Availability;
 pub use convergence::Convergence;
 pub use crashes::Crashes;
 pub use faults::Faults;
