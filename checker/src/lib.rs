@@ -14,7 +14,7 @@
 //! judge::Resurrection       does what was deleted stay away?           removal
 //! judge::LostWrites         is it still there in the end?              durability, sibling, replica
 //! judge::Convergence        do all replicas hold the same?             replica
-//! judge::Availability      who answers on which side of a cut?          cut, replica
+//! judge::Availability      who answers on which side of a cut?          cut, sides, refusal
 //! judge::Crashes            did every node live until it was asked to end?
 //! judge::Quiescence         were the replicas at rest before they were read?
 //! judge::Faults, Activity   was there anything to survive, and to judge?
@@ -32,12 +32,14 @@ mod explanation;
 mod overwrite;
 mod pairing;
 mod prose;
+mod refusal;
 mod removal;
 mod replacement;
 mod replica;
 mod set_pattern;
 mod shrink;
 mod sibling;
+mod sides;
 mod source;
 mod staleness;
 mod tally;

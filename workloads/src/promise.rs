@@ -1,8 +1,8 @@
 //! The promises a workload can be held to, by the names of the checkers that judge them.
 
 use checker::{
-    Activity, Availability, Budget, Checker, Convergence, Linearizability, LostWrites, Resurrection,
-    StaleReads,
+    Activity, Availability, Budget, Checker, Convergence, Linearizability, LostWrites,
+    Resurrection, StaleReads,
 };
 use serde::{Deserialize, Serialize};
 
