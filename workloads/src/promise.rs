@@ -58,6 +58,8 @@ impl Promise {
             Promise::LostWrites => "lost-writes",
             Promise::Resurrection => "resurrection",
             Promise::Convergence => "convergence",
+            Promise::MajorityAvailability => "majority-availability",
+            Promise::TotalAvailability => "total-availability",
         }
     }
 
