@@ -37,8 +37,9 @@ pub(crate) fn ratio(option: &'static str, found: f64) -> Result<(), OptionsError
 /// cannot break, and one held to what nobody promised would never.
 pub(crate) fn checkers(found: &[Promise], known: &[Promise]) -> Result<(), OptionsError> {
     refuse_unless(!found.is_empty(), "checkers", "one promise at least", "none")?;
-    let strange = found.iter().find(|promise| !known.contains(promise));
-    let names: Vec<&str> = known.iter().map(|promise| promise.name()).collect();
+    let known = || known.iter().chain(&Promise::OF_ANY);
+    let strange = found.iter().find(|promise| !known().any(|it| it == *promise));
+    let names: Vec<&str> = known().map(|promise| promise.name()).collect();
     let strange = strange.map_or("", |promise| promise.name());
     refuse_unless(strange.is_empty(), "checkers", &format!("any of {}", names.join(", ")), strange)
 }

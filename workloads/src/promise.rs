@@ -50,6 +50,10 @@ pub(crate) fn panel(
 }
 
 impl Promise {
+    /// What any workload can be held to, whatever its keys hold.
+    pub(crate) const OF_ANY: [Promise; 2] =
+        [Promise::MajorityAvailability, Promise::TotalAvailability];
+
     /// Its name in YAML.
     pub(crate) fn name(self) -> &'static str {
         match self {
