@@ -26,11 +26,12 @@ pub(crate) fn workload(operation: &Operation) -> &str {
     }
 }
 
-/// `write 42`, `read`.
+/// `write 42`, `read`; of an update that says what it had read also that: `write 42 over {7 9}`.
 pub(crate) fn request(operation: &Operation) -> String {
+    let over = over(operation);
     match &operation.argument {
-        Value::Nil => operation.f.to_string(),
-        argument => format!("{} {}", operation.f, value(argument)),
+        Value::Nil => format!("{}{over}", operation.f),
+        argument => format!("{} {}{over}", operation.f, value(argument)),
     }
 }
 
@@ -171,6 +172,12 @@ pub(crate) fn description(fault: &FaultWindow) -> String {
     })
 }
 
+/// What an update had read and replaced: ` over {3 12}`.
+fn over(operation: &Operation) -> String {
+    let read = operation.replaced().and(operation.reply());
+    read.map(|read| format!(" over {}", value(read))).unwrap_or_default()
+}
+
 /// Whether the reply, rather than its arrival, is what was wanted.
 fn asks(f: &Function) -> bool {
     matches!(f, Function::Read | Function::ReadReplica)
@@ -217,6 +224,10 @@ mod tests {
         assert_eq!(write(Outcome::Ok(Value::Int(42))), "write 42 → ok");
         assert_eq!(write(Outcome::Info), "write 42 → info");
         assert_eq!(write(Outcome::Fail), "write 42 → fail");
+        assert_eq!(write(Outcome::Ok(Value::Set(vec![7, 9]))), "write 42 over {7 9} → ok");
+        let delete = |reply| operation(&asked(Function::Delete, Value::Nil, Outcome::Ok(reply)));
+        assert_eq!(delete(Value::Nil), "delete → ok");
+        assert_eq!(delete(Value::Set(vec![42])), "delete over {42} → ok");
         let read = |reply| operation(&asked(Function::Read, Value::Nil, Outcome::Ok(reply)));
         assert_eq!(read(Value::Nil), "read → nil");
         assert_eq!(read(Value::Int(41)), "read → 41");

@@ -103,7 +103,8 @@ fn explain(found: &Return<'_>) -> Anomaly {
         format!("it had read {value}, which only {} wrote", cast.label(write))
     } else {
         let held = "of the replicas it read one held that value, or had seen it replaced";
-        format!("{}, so that {held}", cast.before(write, removal))
+        let held = removal.replaced().map(|_| format!("; and {held}")).unwrap_or_default();
+        format!("{}{held}", cast.before(write, removal))
     };
     Anomaly {
         name: "resurrection".to_owned(),

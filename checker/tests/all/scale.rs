@@ -1,7 +1,9 @@
 //! A run's worth of history is judged within the default budget.
 
 use crate::support::{Plan, Shape, Story, interleave, rng};
-use checker::{Checker, Event, Function, History, Kind, Linearizability, Value, Verdict};
+use checker::{
+    Checker, Event, Function, History, Kind, Linearizability, Operation, Value, Verdict,
+};
 
 const KEYS: usize = 200;
 
@@ -23,7 +25,7 @@ fn with_one_stale_read(history: &History) -> History {
     let operations: Vec<_> =
         history.operations().iter().filter(|o| o.key.as_deref() == Some(key.as_str())).collect();
     let write = operations.iter().find(|o| o.f == Function::Write && o.is_ok()).unwrap();
-    let next = operations.iter().find(|o| o.f == Function::Write && write.precedes(o) && o.is_ok());
+    let next = operations.iter().find(|o| o.is_overwrite() && write.precedes(o) && o.is_ok());
     let read = operations
         .iter()
         .rfind(|o| o.f == Function::Read && next.unwrap().precedes(o) && o.is_ok());
@@ -32,6 +34,28 @@ fn with_one_stale_read(history: &History) -> History {
     assert_eq!(events[line].kind, Kind::Ok);
     events[line].value = write.argument.clone();
     assert!(matches!(events[line].value, Value::Int(_)));
+    History::from_events(events).unwrap()
+}
+
+/// Makes the last read that surely came after a write, and after which no delete can have come before it,
+/// return nothing.
+fn with_one_lost_value(history: &History) -> History {
+    let is_lost = |read: &&Operation| {
+        let same = || history.operations().iter().filter(|o| o.key == read.key);
+        let deletes = || same().filter(|o| o.f == Function::Delete && o.may_have_happened());
+        let before = |write: &&Operation| {
+            let over = |delete: &Operation| delete.precedes(write);
+            deletes().all(|delete| over(delete) || Some(delete.invoked) > read.completed)
+        };
+        let writes = same().filter(|o| o.f == Function::Write && o.precedes(read));
+        read.f == Function::Read
+            && read.is_ok()
+            && deletes().count() > 50
+            && writes.clone().any(|w| before(&w))
+    };
+    let read = history.operations().iter().rfind(is_lost).expect("one such read");
+    let mut events: Vec<Event> = history.events().to_vec();
+    events[read.completed.expect("it is answered")].value = Value::Nil;
     History::from_events(events).unwrap()
 }
 
@@ -70,4 +94,17 @@ fn two_hundred_keys_deleted_now_and_then_are_judged_by_search() {
     let finding = Linearizability::register("register").check(&history);
     println!("{} operations with deletes: {:?}", history.operations().len(), started.elapsed());
     assert_eq!(finding.verdict, Verdict::Valid, "{}", finding.summary);
+
+    let broken = with_one_stale_read(&history);
+    let started = std::time::Instant::now();
+    let finding = Linearizability::register("register").check(&broken);
+    println!("one stale read with deletes: {:?}", started.elapsed());
+    let found: Vec<_> = finding.anomalies.iter().map(|a| (&*a.name, a.key.as_deref())).collect();
+    assert_eq!(found, [("stale read", Some("register:199"))]);
+
+    let started = std::time::Instant::now();
+    let finding = Linearizability::register("register").check(&with_one_lost_value(&history));
+    println!("one lost value with deletes: {:?}", started.elapsed());
+    let found: Vec<_> = finding.anomalies.iter().map(|a| (&*a.name, a.witness.len())).collect();
+    assert_eq!(found, [("stale read", 3)]);
 }
