@@ -43,6 +43,15 @@ fn help_teaches_and_is_no_error() {
 }
 
 #[test]
+fn help_on_running_names_every_fault() {
+    let output = schism(&["run", "--help"], scratch().path());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for fault in ["partition", "kill", "pause", "wipe"] {
+        assert!(text.contains(&format!("  {fault} ")), "no `{fault}` in:\n{text}");
+    }
+}
+
+#[test]
 fn a_suite_that_is_not_there_is_named_with_those_there_are() {
     let (code, text) = refused(&["run", "smok"], scratch().path());
     assert_eq!(code, Some(254), "{text}");

@@ -19,8 +19,18 @@ use crate::progress::Progress;
 use crate::sandbox;
 use crate::suite::{Embedded, Suite};
 
+/// What a suite can do to its cluster.
+const FAULTS: &str = "\
+Faults a suite may ask for, each { every: …, lasting: … }:
+  partition  packets between some nodes are dropped (shapes: […], or groups: [[…], […]])
+  kill       a node is killed, and started again on what it left behind
+  pause      a node is stopped where it stands, and continued
+  wipe       a node is killed, loses its disk for good, and is started again on an empty one;
+             never a second one before the first has caught up with the other replicas";
+
 /// `schism run`
 #[derive(Debug, Args)]
+#[command(after_help = FAULTS)]
 pub(crate) struct RunArguments {
     /// A suite file, or the name of an embedded suite
     #[arg(default_value = "smoke")]
