@@ -158,10 +158,12 @@ impl Nemesis {
             }
         }
         let standings = catch_up::ask(&cluster.addresses()).await;
-        let lag = catch_up::lag(&standings).unwrap_or_else(|| "now it has".to_owned());
-        let why = format!("not within {CATCH_UP_DEADLINE:?} after all was mended: {lag}");
-        let left: Vec<u64> = self.behind.keys().copied().collect();
-        left.into_iter().try_for_each(|fault| self.caught_up(fault, Err(why.clone())))
+        let left = std::mem::take(&mut self.behind);
+        left.into_values().try_for_each(|mut state| {
+            let standing = state.fault.act.process().and_then(|node| standings.get(node));
+            state.caught_up(Err(given_up(standing)));
+            self.ended(&state)
+        })
     }
 
     /// What forbids that `fault` begins now.
@@ -240,6 +242,17 @@ impl Nemesis {
 /// Whether the node of a fault runs, and so may still catch up.
 fn runs(cluster: &mut Cluster, state: &InForce) -> bool {
     state.fault.act.process().is_some_and(|node| cluster.is_running(node))
+}
+
+/// What was seen last of a node that was waited for in vain.
+fn given_up(standing: Option<&Result<u64, String>>) -> String {
+    match standing {
+        Some(Ok(replicas)) => format!(
+            "not within {CATCH_UP_DEADLINE:?} after all was mended: {replicas} replicas were left"
+        ),
+        Some(Err(why)) => format!("never: it does not answer: {why}"),
+        None => "never: nobody knows it".to_owned(),
+    }
 }
 
 /// What every event of a fault carries.

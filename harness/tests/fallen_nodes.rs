@@ -34,8 +34,8 @@ faults:
 ";
 
 /// A run that is in its warm-up.
-fn start(scratch: &Path, run: &str) -> (Child, PathBuf) {
-    fs::write(scratch.join("unlucky.yaml"), UNLUCKY).unwrap();
+fn start(scratch: &Path, run: &str, suite: &str) -> (Child, PathBuf) {
+    fs::write(scratch.join("unlucky.yaml"), suite).unwrap();
     let said = scratch.join("said");
     let child = Command::new(env!("CARGO_BIN_EXE_schism"))
         .args(["run", "unlucky.yaml", "--seed", "1"])
@@ -73,7 +73,7 @@ fn assert_blames_n2(mut child: Child, directory: &Path, scratch: &Path) -> Strin
 fn a_node_that_ends_by_itself_is_a_violation_whatever_is_done_to_it_later() {
     let scratch = tempfile::tempdir().unwrap();
     let run = format!("fallen-{}", std::process::id());
-    let (child, directory) = start(scratch.path(), &run);
+    let (child, directory) = start(scratch.path(), &run, UNLUCKY);
     let processes = processes_of(&run);
     let n2 = processes.iter().find(|process| process.command.contains("n2/node.yaml"));
     let n2 = n2.unwrap_or_else(|| panic!("n2 is not among {processes:?}")).pid;
@@ -90,9 +90,22 @@ fn a_node_that_ends_by_itself_is_a_violation_whatever_is_done_to_it_later() {
 fn a_node_that_does_not_come_back_from_a_kill_is_a_violation() {
     let scratch = tempfile::tempdir().unwrap();
     let run = format!("gone-{}", std::process::id());
-    let (child, directory) = start(scratch.path(), &run);
+    let (child, directory) = start(scratch.path(), &run, UNLUCKY);
     fs::write(directory.join("nodes/n2/node.yaml"), "what a node cannot read").unwrap();
     let history = assert_blames_n2(child, &directory, scratch.path());
     let back = history.lines().find(|line| line.contains("after its restart")).unwrap();
     assert!(back.contains("exited with code 254"), "{back}");
+}
+
+#[test]
+fn a_node_that_lost_its_disk_and_does_not_come_back_is_a_violation_and_is_not_waited_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = format!("wiped-{}", std::process::id());
+    let (child, directory) = start(scratch.path(), &run, &UNLUCKY.replace("- kill:", "- wipe:"));
+    fs::write(directory.join("nodes/n2/node.yaml"), "what a node cannot read").unwrap();
+    let history = assert_blames_n2(child, &directory, scratch.path());
+    let wipe = |line: &&str| line.contains("\"kind\":\"wipe\"") && line.contains("\"bit\":true");
+    let end = history.lines().find(wipe).unwrap();
+    assert!(end.contains("\"caught up\":\"never: it does not answer"), "{end}");
+    assert!(history.contains("\"called off\":\"n2 has not caught up"), "another disk was taken");
 }
