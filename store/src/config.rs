@@ -11,7 +11,7 @@
 //!   accounts: { policy: register, n: 3, r: 2, w: 2 }
 //! default: { policy: lww, n: 1, r: 1, w: 1 }
 //! metrics: 10.0.0.1:9100  # optional: GET /metrics answers a Prometheus there
-//! limits: { deadline-ms: 1000, pair-bytes: 10240, hint-bytes: 67108864 }
+//! limits: { deadline-ms: 1000, pair-bytes: 10240, hint-bytes: 67108864, hint-age-ms: 10800000, reap-every-ms: 60000 }
 //! ```
 
 mod causality;

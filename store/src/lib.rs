@@ -28,6 +28,7 @@
 //! | `TOOBIG` | definite: the pair is over the limit, or the key has as many siblings as it may; read, merge, write back with the context |
 //! | `OVERLOADED` | definite: the node has more requests under way than it takes; nothing was done |
 //! | `UNAVAILABLE` | definite: no quorum, and nothing was written anywhere |
+//! | `CATCHINGUP` | only among the reasons of an `UNAVAILABLE`: that node started without data, and answers no read before it has compared with the other replicas |
 //! | `UNCERTAIN` | **indefinite**: something was sent, too few acknowledged; it may have happened, or may yet |
 //! | `NOTREPLICA` | definite: this node is no primary of the key |
 //! | `UNREPAIRED` | a comparison was not finished, with whom and why; what was exchanged until then stays |
