@@ -1,18 +1,32 @@
 //! The durable map of one node: what is put is there after a crash, as the sync mode promises.
 //!
 //! An engine knows bytes only. Versions, siblings and tombstones are the business of those above.
-//! It has no async in it: a write is handed over with a callback, which a thread of the engine
-//! calls once the write is as durable as promised; only then is the write seen by `get` and `scan`,
-//! so that under `sync: always` nothing is ever read that a crash could take back.
+//! It has no async in it: a write is left with a callback, which is called once the write is as durable
+//! as promised; only then is the write seen by `get` and `scan`, so that under `sync: always` nothing is
+//! ever read that a crash could take back.
+//!
+//! Who has many writes leaves them all, and then says so once: [`Engine::lead`] commits them on the
+//! caller's own thread where that waits for nothing, for two changes of threads cost more than such a
+//! commit; else a thread of the engine does.
+//!
+//! Shape: `(leave* (lead | wake))*`, or [`Engine::write`], which is one of each.
 
 use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
 
-/// Called once, by whichever thread commits; by the caller's own where nothing more is taken.
-/// While it runs no other write is answered: it must not wait for anything.
+/// Called once, by whichever thread commits. While it runs no other write is answered: it must not wait
+/// for anything.
 pub type Done = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+
+/// A batch that was not taken, at once: its callback was not called.
+pub struct Refused {
+    /// Why.
+    pub why: EngineError,
+    /// Who would have been told.
+    pub done: Done,
+}
 
 /// Pairs to put or remove, together or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,9 +39,23 @@ pub struct Batch {
 pub trait Engine: Send + Sync + 'static {
     /// The value of `key`, as of the last durable write.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
-    /// Makes `batch` durable, then visible, then calls `done`. Batches become visible in the order
-    /// in which they were handed over.
-    fn write(&self, batch: Batch, done: Done);
+    /// Leaves `batch` to be made durable, then visible; then `done` is called. Batches become visible in
+    /// the order in which they were left. Nobody is told that it waits: that is [`Engine::lead`]'s to do,
+    /// or [`Engine::wake`]'s.
+    fn leave(&self, batch: Batch, done: Done) -> Result<(), Refused>;
+    /// Has what was left committed: by this thread, which calls the callbacks then, where nothing has to
+    /// be waited for; else by a thread of the engine. Never blocks for longer than handing bytes to the
+    /// system takes.
+    fn lead(&self);
+    /// Has what was left committed by a thread of the engine: for who holds what a callback may ask for.
+    fn wake(&self);
+    /// Leaves `batch`, and wakes. A refusal is told to `done`, on this thread.
+    fn write(&self, batch: Batch, done: Done) {
+        match self.leave(batch, done) {
+            Ok(()) => self.wake(),
+            Err(Refused { why, done }) => done(Err(why)),
+        }
+    }
     /// Up to `limit` pairs with keys at or after `from`, ascending.
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError>;
     /// Waits until everything handed over is durable, and ends the engine's threads.

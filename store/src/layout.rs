@@ -112,14 +112,14 @@ pub fn after(stored: &[u8]) -> Bytes {
 
 fn named(kind: u8, name: &str, tail: &[&[u8]]) -> Bytes {
     let tail_bytes: usize = tail.iter().map(|part| part.len()).sum();
-    let mut stored = BytesMut::with_capacity(2 + name.len() + tail_bytes);
+    let mut stored = Vec::with_capacity(2 + name.len() + tail_bytes);
     stored.put_u8(kind);
     stored.put_slice(name.as_bytes());
     stored.put_u8(0);
     for part in tail {
         stored.put_slice(part);
     }
-    stored.freeze()
+    stored.into()
 }
 
 fn rest(kind: u8, name: &str, stored: &Bytes) -> Option<Bytes> {

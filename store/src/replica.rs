@@ -8,8 +8,10 @@
 //! crash could take back.
 //!
 //! ```text
-//! lock stripe -> in flight, or engine.get -> join -> engine.write -> unlock   … done -> trees, reply
+//! lock stripe -> in flight, or engine.get -> join -> engine.leave -> unlock   … done -> trees, reply
 //! ```
+//!
+//! Whoever changes copies then says [`Replica::lead`], once for all that it began together.
 //!
 //! A tombstone is forgotten once nobody can need it ([`Replica::forget`]); what is remembered of all that
 //! were is the *floor*, the highest counter among them, above which every new write must count.
@@ -33,10 +35,8 @@ pub use error::ReplicaError;
 pub use listing::{Listed, Page};
 pub use trees::Trees;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -70,8 +70,9 @@ pub struct Replica {
 /// What the engine's thread touches too, when a write has become durable.
 struct Shared {
     engine: Arc<dyn Engine>,
-    // A plain lock: held for a lookup and a hand-over, never across an await.
-    stripes: Vec<Mutex<HashMap<Bytes, Flight>>>,
+    // A plain lock: held for a lookup and a hand-over, never across an await. A list, for few keys of a
+    // stripe are in flight at once.
+    stripes: Vec<Mutex<Vec<Flight>>>,
     trees: Trees,
     live: AtomicI64,
     tombstones: AtomicI64,
@@ -79,25 +80,28 @@ struct Shared {
     tickets: AtomicU64,
 }
 
-/// The newest record of a key handed to the engine, while it is not yet durable.
+/// The newest record of a key left with the engine, while it is not yet durable.
 struct Flight {
-    ticket: u64,
-    /// `None`: it is removed.
-    record: Option<Record>,
-}
-
-/// A write handed over: the record it leaves, and where word of its durability will come.
-struct Landing {
-    record: Option<Record>,
-    /// `None` if it is durable already.
-    durable: Option<Durability>,
-}
-
-/// Where word of a flight's end will come.
-struct Durability {
     stored: Bytes,
     ticket: u64,
-    told: oneshot::Receiver<Result<(), EngineError>>,
+    /// `None`: it is removed.
+    copy: Option<Held>,
+}
+
+/// A record, and the digest of its encoding.
+#[derive(Clone)]
+struct Held {
+    record: Record,
+    digest: u64,
+}
+
+/// What became of a change, as far as can be said at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// It changes nothing, and what is held is durable.
+    Durable,
+    /// It is with the engine, and who asked for it will be told.
+    InFlight,
 }
 
 impl Replica {
@@ -139,12 +143,32 @@ impl Replica {
     /// The own copy of `key`.
     pub fn get(&self, home: &Home, key: &[u8]) -> Result<Option<Record>, ReplicaError> {
         let encoded = self.get_encoded(home, key)?;
-        Ok(encoded.map(|encoded| Record::decode(&encoded)).transpose()?)
+        Ok(encoded.map(|encoded| Record::decode_shared(&encoded)).transpose()?)
+    }
+
+    /// Has the engine commit what was begun.
+    pub fn lead(&self) {
+        self.shared.engine.lead();
     }
 
     /// Joins `record` with the own copy; returns when the result is durable.
     pub async fn join(&self, home: &Home, key: &Bytes, record: Record) -> Result<(), ReplicaError> {
-        self.change(home, key, |own| Ok(Record::join_held(own, Some(record)))).await.map(drop)
+        let (tell, told) = oneshot::channel();
+        let begun = self.begin_join(home, key, record, |result| drop(tell.send(result)));
+        self.landed(begun?, told).await
+    }
+
+    /// Begins to join `record` with the own copy; if that is in flight then, `done` is told when it is
+    /// durable.
+    pub fn begin_join(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        record: Record,
+        done: impl FnOnce(Result<(), EngineError>) + Send + 'static,
+    ) -> Result<Landing, ReplicaError> {
+        let join = |own| Ok(Record::join_held(own, Some(record)));
+        Ok(self.hand_over(home, key, join, done)?.1)
     }
 
     /// Writes `value` (`None` deletes) over the siblings that `context` has seen, numbered by this
@@ -158,7 +182,8 @@ impl Replica {
     ) -> Result<(Record, Context), ReplicaError> {
         let mut after = Context::default();
         let floor = self.floor();
-        let updated = self.change(home, key, |own| {
+        let (tell, told) = oneshot::channel();
+        let number = |own: Option<Record>| {
             own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
             let (actor, wall_micros) = (&self.actor, self.clock.micros());
             let write = Write { context, actor, floor, wall_micros, value };
@@ -166,8 +191,11 @@ impl Replica {
             let Written { record, context } = written.map_err(ReplicaError::Crowded)?;
             after = context;
             Ok(Some(record))
-        });
-        Ok((updated.await?.expect("an update leaves a record"), after))
+        };
+        let begun = self.hand_over(home, key, number, |result| drop(tell.send(result)));
+        let (record, landing) = begun?;
+        self.landed(landing, told).await?;
+        Ok((record.expect("an update leaves a record"), after))
     }
 
     /// The trees over the own copies.
@@ -185,94 +213,93 @@ impl Replica {
         self.shared.tombstones.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
 
-    /// Makes `next` of the own copy, `None` to remove it; returns that when it is durable.
-    async fn change(
+    /// Waits for the end of a flight.
+    async fn landed(
         &self,
-        home: &Home,
-        key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<Option<Record>, ReplicaError>,
-    ) -> Result<Option<Record>, ReplicaError> {
-        let Landing { record, durable } = self.hand_over(home, key, next)?;
-        if let Some(Durability { stored, ticket, told }) = durable {
-            let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
-            let told = told.await.map_err(closed).flatten();
-            // Not in the callback, which a closed engine calls at once, under the lock of the stripe.
-            told.inspect_err(|_| self.shared.remove_flight(&stored, ticket))?;
+        landing: Landing,
+        told: oneshot::Receiver<Result<(), EngineError>>,
+    ) -> Result<(), ReplicaError> {
+        if landing == Landing::Durable {
+            return Ok(());
         }
-        Ok(record)
+        self.lead();
+        let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
+        Ok(told.await.map_err(closed).flatten()?)
     }
 
+    /// Leaves with the engine what `next` makes of the own copy, `None` to remove it; the record, and
+    /// whether `done` will be told that it is durable.
     fn hand_over(
         &self,
         home: &Home,
         key: &Bytes,
         next: impl FnOnce(Option<Record>) -> Result<Option<Record>, ReplicaError>,
-    ) -> Result<Landing, ReplicaError> {
+        done: impl FnOnce(Result<(), EngineError>) + Send + 'static,
+    ) -> Result<(Option<Record>, Landing), ReplicaError> {
         let stored = layout::data(&home.keyspace, key);
-        let mut stripe = self.shared.stripe(&stored).lock().unwrap_or_else(PoisonError::into_inner);
-        let flying = stripe.get(&stored).map(|flight| flight.record.clone());
-        let is_flying = flying.is_some();
+        let mut stripe = self.shared.stripe(&stored);
+        let flying = stripe.iter().position(|flight| flight.stored == stored);
         let own = match flying {
-            Some(record) => record,
-            None => self.get(home, key)?,
+            Some(at) => stripe[at].copy.clone(),
+            None => self.shared.durable_copy(&stored)?,
         };
-        let record = next(own.clone())?;
-        if own == record && !is_flying {
-            return Ok(Landing { record, durable: None });
+        let record = next(own.as_ref().map(|own| own.record.clone()))?;
+        if flying.is_none() && own.as_ref().map(|own| &own.record) == record.as_ref() {
+            return Ok((record, Landing::Durable));
         }
-        // What is in flight already is handed over once more: its durability is that of the later.
-        let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
-        let before = stripe.insert(stored.clone(), Flight { ticket, record: record.clone() });
         let encoded = record.as_ref().map(Record::encode);
-        let after = record.as_ref().zip(encoded.as_ref());
-        let step = Step::between(home.tree, key, own.as_ref(), after);
+        let copy = record.clone().zip(encoded.as_ref());
+        let copy = copy.map(|(record, encoded)| Held { record, digest: xxh3_64(encoded) });
+        let step = Step::between(home.tree, key, own.as_ref(), copy.as_ref());
+        let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
+        let (shared, flown) = (self.shared.clone(), stored.clone());
+        let landed = move |result: Result<(), EngineError>| {
+            // After a failed write the engine takes no more, so nobody builds on what fell.
+            if result.is_ok() {
+                shared.note(&step);
+            }
+            shared.remove_flight(&flown, ticket);
+            done(result);
+        };
         let mut entries = vec![(stored.clone(), encoded)];
-        let gone = own.as_ref().filter(|_| record.is_none()).and_then(Record::counter);
+        let gone = own.filter(|_| copy.is_none()).and_then(|own| own.record.counter());
         let _turn = gone.map(|counter| {
             let (turn, floor) = self.shared.floor.raise(counter);
             entries.push(floor);
             turn
         });
-        let (tell, mut told) = oneshot::channel();
-        let (shared, flown) = (self.shared.clone(), stored.clone());
         let batch = Batch { entries };
-        // Under the lock, so that the engine gets a key's records in the order they were made.
-        self.shared.engine.write(
-            batch,
-            Box::new(move |result| {
-                // After a failed write the engine takes no more, so nobody builds on what fell.
-                if result.is_ok() {
-                    shared.note(&step);
-                    shared.remove_flight(&flown, ticket);
-                }
-                let _ = tell.send(result);
-            }),
-        );
-        // Refused at once, as by an engine with too much to do: that one goes on, and what never flew
-        // must not be joined with by the next writer, nor by the books of its step.
-        if let Ok(Err(refused)) = told.try_recv() {
-            match before {
-                Some(flight) => stripe.insert(stored, flight),
-                None => stripe.remove(&stored),
-            };
-            return Err(refused.into());
+        // Under the lock, so that the engine gets a key's records in the order they were made. Refused at
+        // once, as by an engine with too much to do, it never flew: nobody may join with it.
+        let left = self.shared.engine.leave(batch, Box::new(landed));
+        left.map_err(|refused| refused.why)?;
+        // What is in flight already is left once more: its durability is that of the later.
+        let flight = Flight { stored, ticket, copy };
+        match flying {
+            Some(at) => stripe[at] = flight,
+            None => stripe.push(flight),
         }
-        Ok(Landing { record, durable: Some(Durability { stored, ticket, told }) })
+        Ok((record, Landing::InFlight))
     }
 }
 
 impl Shared {
-    fn stripe(&self, stored: &[u8]) -> &Mutex<HashMap<Bytes, Flight>> {
-        &self.stripes[xxh3_64(stored) as usize % STRIPES]
+    fn stripe(&self, stored: &[u8]) -> MutexGuard<'_, Vec<Flight>> {
+        let stripe = &self.stripes[xxh3_64(stored) as usize % STRIPES];
+        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn durable_copy(&self, stored: &[u8]) -> Result<Option<Held>, ReplicaError> {
+        let Some(encoded) = self.engine.get(stored)? else { return Ok(None) };
+        let record = Record::decode_shared(&encoded)?;
+        Ok(Some(Held { record, digest: xxh3_64(&encoded) }))
     }
 
     /// A write is in flight no more, unless a later one of its key is.
     fn remove_flight(&self, stored: &Bytes, ticket: u64) {
-        let mut stripe = self.stripe(stored).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(flight) = stripe.entry(stored.clone())
-            && flight.get().ticket == ticket
-        {
-            flight.remove();
+        let mut stripe = self.stripe(stored);
+        if let Some(at) = stripe.iter().position(|flight| flight.ticket == ticket) {
+            stripe.swap_remove(at);
         }
     }
 
@@ -303,24 +330,18 @@ struct Step {
 }
 
 impl Step {
-    /// From one record to another, given with its encoding.
-    fn between(
-        tree: TreeId,
-        key: &Bytes,
-        own: Option<&Record>,
-        after: Option<(&Record, &Bytes)>,
-    ) -> Step {
+    fn between(tree: TreeId, key: &Bytes, own: Option<&Held>, copy: Option<&Held>) -> Step {
         // As a key with a value, and as a tombstone.
-        let counts = |record: Option<&Record>| match record.map(Record::is_tombstone) {
+        let counts = |held: Option<&Held>| match held.map(|held| held.record.is_tombstone()) {
             None => (0, 0),
             Some(is_dead) => (i64::from(!is_dead), i64::from(is_dead)),
         };
-        let (before, now) = (counts(own), counts(after.map(|(record, _)| record)));
+        let (before, now) = (counts(own), counts(copy));
         Step {
             tree,
             key: key.clone(),
-            before: own.map(Record::digest),
-            after: after.map(|(_, encoded)| xxh3_64(encoded)),
+            before: own.map(|own| own.digest),
+            after: copy.map(|copy| copy.digest),
             live: now.0 - before.0,
             tombstones: now.1 - before.1,
         }

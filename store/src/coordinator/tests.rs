@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::clock::WallClock;
 use crate::config::{Config, Limits};
-use crate::engine::{Batch, Done, Engine, EngineError};
+use crate::engine::{Batch, Done, Engine, EngineError, Refused};
 use crate::peer::Peers;
 use crate::peer::Timing;
 use crate::version::Actor;
@@ -21,12 +21,17 @@ impl Engine for Broken {
         Ok(None)
     }
 
-    fn write(&self, _: Batch, done: Done) {
+    fn leave(&self, _: Batch, done: Done) -> Result<(), Refused> {
         if self.is_silent {
-            return self.taken.lock().unwrap().push(done);
+            self.taken.lock().unwrap().push(done);
+            return Ok(());
         }
-        done(Err(EngineError::Closed("the disk is full".to_owned())));
+        Err(Refused { why: EngineError::Closed("the disk is full".to_owned()), done })
     }
+
+    fn lead(&self) {}
+
+    fn wake(&self) {}
 
     fn scan(&self, _: &[u8], _: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         Ok(Vec::new())

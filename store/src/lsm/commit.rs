@@ -3,9 +3,13 @@
 //! Whoever holds the writer leads: it takes every batch that waits, its own among them, appends them to
 //! the log as one, syncs if that was promised, applies them to the memtable and answers. A thread that
 //! commits its own batch so needs no other thread; those who come meanwhile sleep until they are
-//! answered, or woken to lead the next group. Batches handed over with a callback are led by a thread
-//! of the engine. (Group commit: DeWitt et al., SIGMOD 1984, §5.2; leaders and followers as in
-//! LevelDB's writers.)
+//! answered, or woken to lead the next group. (Group commit: DeWitt et al., SIGMOD 1984, §5.2; leaders
+//! and followers as in LevelDB's writers.)
+//!
+//! Batches left with a callback are led by a thread of the engine, or by a *guest*: a thread that left
+//! some and has others to serve, so that it must not wait. It leads only where nobody does, nothing holds
+//! writers back and no batch must be synced; it neither syncs nor begins a segment, but leaves that to
+//! the thread of the engine, which then leads until it is done.
 //!
 //! Where a sync is promised, threads just answered are about to come back with more. A leader that
 //! finds fewer of them than there were in the last group lets them run for a moment: one sync for eight
@@ -47,6 +51,8 @@ pub(super) struct Writer {
     sync_due: Option<Instant>,
     /// Batches of the group before.
     last_group: usize,
+    /// Segment or memtable are full, and the guest who filled them did not wait for the next.
+    is_full: bool,
     /// The records of a group, kept for its memory.
     records: Vec<u8>,
 }
@@ -96,6 +102,7 @@ impl Writer {
             is_marked,
             sync_due: None,
             last_group: 0,
+            is_full: false,
             records: Vec::new(),
         }
     }
@@ -123,6 +130,15 @@ impl Writer {
     fn is_synced(&self) -> bool {
         self.synced == self.next_sequence - 1
     }
+}
+
+/// Who leads a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leader {
+    /// One that may wait for the disk.
+    Thread,
+    /// One that must not.
+    Guest,
 }
 
 /// Where a thread that commits finds the answer to its own batch.
@@ -159,7 +175,8 @@ impl Tree {
             *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             asleep.unpark();
         };
-        self.queue.push(Waiting { batch, done: Box::new(done), owner: Some(owner) });
+        let added = self.queue.add(Waiting { batch, done: Box::new(done), owner: Some(owner) });
+        added.map_err(|(why, _)| why)?;
         loop {
             let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(result) = answered {
@@ -188,26 +205,55 @@ impl Tree {
         let _told = self.commit_waiting(writer, None);
     }
 
+    /// Commits what waits, where that needs no waiting. Letting go of the writer wakes the thread of the
+    /// engine if anything is left; if somebody else holds it, that one will.
+    pub(super) fn lead_as_guest(&self) {
+        if self.options.sync == Sync::Always {
+            return self.queue.hand_over();
+        }
+        let Some(mut writer) = self.try_writer() else { return };
+        let is_free = self.options.bounds.flow(self.view.load()) == Flow::Free;
+        if is_free && !writer.is_full {
+            let (waiting, _) = self.queue.take();
+            let _told = self.commit_taken(&mut writer, waiting, None, Leader::Guest);
+        }
+    }
+
     /// The same, with the leader's own batch after those that wait; what became of that.
     fn commit_waiting(&self, writer: &mut Writer, own: Option<Batch>) -> Result<(), EngineError> {
         self.hold_back(writer);
         if self.options.sync == Sync::Always {
             self.gather(writer.last_group.saturating_sub(usize::from(own.is_some())));
         }
+        if mem::take(&mut writer.is_full)
+            && let Err(error) = self.rotate(writer)
+        {
+            self.break_off(&error);
+        }
         let (waiting, ended) = self.queue.take();
         let (own, told) = match ended {
             Some(reason) => (None, Err(EngineError::Closed(reason))),
             None => (own, Ok(())),
         };
+        self.commit_taken(writer, waiting, own, Leader::Thread).and(told)
+    }
+
+    fn commit_taken(
+        &self,
+        writer: &mut Writer,
+        waiting: Vec<Waiting>,
+        own: Option<Batch>,
+        leader: Leader,
+    ) -> Result<(), EngineError> {
         let waiting = waiting.into_iter().map(|one| (one.batch, one.done));
         let (mut batches, dones): (Vec<Batch>, Vec<Done>) = waiting.unzip();
         batches.extend(own);
         writer.last_group = batches.len();
         if batches.is_empty() {
-            return told;
+            return Ok(());
         }
-        let committed = self.commit_group(writer, &batches, dones);
-        committed.inspect_err(|error| self.break_off(error)).and(told)
+        let committed = self.commit_group(writer, &batches, dones, leader);
+        committed.inspect_err(|error| self.break_off(error))
     }
 
     /// Lets those run who are about to bring more.
@@ -226,9 +272,10 @@ impl Tree {
         writer: &mut Writer,
         batches: &[Batch],
         dones: Vec<Done>,
+        leader: Leader,
     ) -> Result<(), EngineError> {
         let first = writer.next_sequence;
-        let written = self.write(writer, batches);
+        let written = self.write(writer, batches, leader);
         let bytes = match &written {
             Ok(()) => self.view.current().active.apply((first..).zip(batches)),
             Err(_) => 0,
@@ -237,11 +284,17 @@ impl Tree {
             answer(done, written.clone());
         }
         written?;
-        if self.is_full(bytes, writer)
-            && let Err(error) = self.rotate(writer)
-        {
-            // What was committed stays so: it is the next write that is refused.
-            self.break_off(&error);
+        if self.is_full(bytes, writer) {
+            match leader {
+                Leader::Guest => {
+                    writer.is_full = true;
+                    self.queue.nudge();
+                }
+                // What was committed stays so: it is the next write that is refused.
+                Leader::Thread => {
+                    let _ = self.rotate(writer).inspect_err(|error| self.break_off(error));
+                }
+            }
         }
         Ok(())
     }
@@ -252,8 +305,14 @@ impl Tree {
         memtable_bytes >= self.options.memtable_bytes || writer.segment.bytes() >= segment_bytes_max
     }
 
-    /// Makes `batches` as durable as promised.
-    fn write(&self, writer: &mut Writer, batches: &[Batch]) -> Result<(), EngineError> {
+    /// Makes `batches` as durable as promised; what a guest does not sync though it is due, the thread of
+    /// the engine, which the same moment wakes, does.
+    fn write(
+        &self,
+        writer: &mut Writer,
+        batches: &[Batch],
+        leader: Leader,
+    ) -> Result<(), EngineError> {
         writer.append(batches)?;
         self.counters.count_group(batches, writer.records.len());
         match self.options.sync {
@@ -266,7 +325,8 @@ impl Tree {
                     self.queue.nudge();
                     return Ok(());
                 };
-                if due <= now { self.sync(writer) } else { Ok(()) }
+                let is_mine = leader == Leader::Thread && due <= now;
+                if is_mine { self.sync(writer) } else { Ok(()) }
             }
         }
     }

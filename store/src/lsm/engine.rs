@@ -1,7 +1,7 @@
 //! The engine: a tree, and the three threads that keep it going.
 //!
 //! ```text
-//! engine-commit  commits what was handed over with a callback, and syncs when it is due
+//! engine-commit  commits what was left with a callback, unless who left it can; syncs when it is due
 //! engine-flush   writes full memtables as tables
 //! engine-merge   merges tables; before, brings guides into memory
 //! ```
@@ -21,7 +21,7 @@ use super::snapshot::Snapshot;
 use super::statistics::Statistics;
 use super::tree::Tree;
 use super::vfs::{SystemDisk, Vfs};
-use crate::engine::{Batch, Done, Engine, EngineError};
+use crate::engine::{Batch, Done, Engine, EngineError, Refused};
 
 /// An engine on a directory of its own.
 pub struct Lsm {
@@ -100,8 +100,16 @@ impl Engine for Lsm {
         self.tree.get(key)
     }
 
-    fn write(&self, batch: Batch, done: Done) {
-        self.tree.submit(batch, done);
+    fn leave(&self, batch: Batch, done: Done) -> Result<(), Refused> {
+        self.tree.leave(batch, done)
+    }
+
+    fn lead(&self) {
+        self.tree.lead_as_guest();
+    }
+
+    fn wake(&self) {
+        self.tree.queue.hand_over();
     }
 
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError> {

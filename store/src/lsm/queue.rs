@@ -59,11 +59,9 @@ impl Queue {
         Queue { state: Mutex::default(), arrived: Condvar::new(), bytes_max }
     }
 
-    /// Hands a batch over; calls its `done` at once where no more are taken. Without an owner it wakes
-    /// the thread that commits for others.
-    pub(super) fn push(&self, one: Waiting) {
+    /// Takes a batch in, and wakes nobody; gives it back where no more are taken.
+    pub(super) fn add(&self, one: Waiting) -> Result<(), (EngineError, Waiting)> {
         let bytes = bytes_of(&one.batch);
-        let is_owned = one.owner.is_some();
         let mut state = self.lock();
         let refused = match &state.ended {
             Some(reason) => Some(EngineError::Closed(reason.clone())),
@@ -74,15 +72,11 @@ impl Queue {
             None => None,
         };
         if let Some(error) = refused {
-            drop(state);
-            return (one.done)(Err(error));
+            return Err((error, one));
         }
         state.bytes += bytes;
         state.waiting.push(one);
-        drop(state);
-        if !is_owned {
-            self.arrived.notify_one();
-        }
+        Ok(())
     }
 
     /// Wakes whoever can commit what waits, if anything does: who led must not leave it to nobody.
@@ -198,7 +192,8 @@ mod tests {
             }),
         ];
         for done in dones {
-            queue.push(Waiting { batch: Batch::default(), done, owner: None });
+            let added = queue.add(Waiting { batch: Batch::default(), done, owner: None });
+            assert!(added.is_ok());
         }
         queue.refuse_all("it broke");
         assert_eq!(told.load(Relaxed), 1);
@@ -207,15 +202,12 @@ mod tests {
     #[test]
     fn batches_of_no_bytes_fill_the_queue_too() {
         let queue = Queue::new(10 * BATCH_OVERHEAD_BYTES);
-        let refused = Arc::new(AtomicUsize::new(0));
-        for _ in 0..100 {
-            let refused = refused.clone();
-            let done = move |result: Result<(), EngineError>| {
-                assert!(matches!(result, Err(EngineError::Overloaded { .. })), "{result:?}");
-                refused.fetch_add(1, Relaxed);
-            };
-            queue.push(Waiting { batch: Batch::default(), done: Box::new(done), owner: None });
+        let waiting = || Waiting { batch: Batch::default(), done: Box::new(|_| ()), owner: None };
+        let refused: Vec<EngineError> =
+            (0..100).filter_map(|_| queue.add(waiting()).err()).map(|(why, _)| why).collect();
+        assert_eq!((queue.len(), refused.len()), (10, 90));
+        for why in refused {
+            assert!(matches!(why, EngineError::Overloaded { .. }), "{why:?}");
         }
-        assert_eq!((queue.len(), refused.load(Relaxed)), (10, 90));
     }
 }

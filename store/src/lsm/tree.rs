@@ -27,7 +27,7 @@ use super::statistics::{Counters, Statistics};
 use super::table::{Shared, Table, TableShape, TableWriter};
 use super::vfs::Vfs;
 use super::view::View;
-use crate::engine::{Batch, Done, EngineError};
+use crate::engine::{Batch, Done, EngineError, Refused};
 
 /// A log-structured merge tree without threads of its own.
 pub struct Tree {
@@ -106,8 +106,9 @@ impl Tree {
     }
 
     /// Leaves `batch` for whoever leads the next commit.
-    pub(super) fn submit(&self, batch: Batch, done: Done) {
-        self.queue.push(Waiting { batch, done, owner: None });
+    pub(super) fn leave(&self, batch: Batch, done: Done) -> Result<(), Refused> {
+        let left = self.queue.add(Waiting { batch, done, owner: None });
+        left.map_err(|(why, Waiting { done, .. })| Refused { why, done })
     }
 
     /// What is known to be damaged: offered to who has replicas. A snapshot may still meet damage in a

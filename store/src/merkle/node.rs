@@ -1,4 +1,10 @@
 //! One node of a tree and all below it; where there is nothing below, nothing is kept.
+//!
+//! A write changes the hash of its bucket, and only forgets those above: they are hashed anew when
+//! somebody asks. A thousand writes between two exchanges then cost a thousand additions and the hashes
+//! of one walk, and not four hashes each.
+
+use std::cell::Cell;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -8,15 +14,27 @@ use crate::ring::Token;
 
 /// A node and its children. Invariant: without children its hash is zero, unless it is a bucket, so
 /// that trees over the same records are equal, whatever they held before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Node {
-    hash: u64,
+    /// Zero beside children: not hashed since they changed. (Should a hash be zero, it is hashed again.)
+    hash: Cell<u64>,
     below: Option<Box<[Node; FANOUT]>>,
 }
 
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.hash() == other.hash() && self.below == other.below
+    }
+}
+
+impl Eq for Node {}
+
 impl Node {
     pub(super) fn hash(&self) -> u64 {
-        self.hash
+        if self.hash.get() == 0 && self.below.is_some() {
+            self.hash.set(hash_children(self.children()));
+        }
+        self.hash.get()
     }
 
     /// The hashes of its children; of a node that holds nothing, zeros.
@@ -24,20 +42,23 @@ impl Node {
         self.below.as_ref().map_or([0; FANOUT], |below| below.each_ref().map(Node::hash))
     }
 
-    /// Adds `change` to `bucket`'s hash, this node being one of `level`, and hashes the way to it.
+    /// Adds `change` to `bucket`'s hash, this node being one of `level`, and forgets those on the way.
     pub(super) fn change(&mut self, level: u8, bucket: Bucket, change: u64) {
         if level == DEPTH {
-            self.hash ^= change;
+            self.hash.set(self.hash.get() ^ change);
             return;
         }
+        self.hash.set(0);
         let below = self.below.get_or_insert_default();
-        below[turn(level, bucket)].change(level + 1, bucket, change);
-        let children = self.children();
-        if children == [0; FANOUT] {
-            *self = Node::default();
-        } else {
-            self.hash = hash_children(children);
+        let child = &mut below[turn(level, bucket)];
+        child.change(level + 1, bucket, change);
+        if child.is_empty() && below.iter().all(Node::is_empty) {
+            self.below = None;
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.hash.get() == 0 && self.below.is_none()
     }
 
     /// The node called `span`, this one being the root; `None` where nothing is held.

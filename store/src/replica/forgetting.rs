@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::walk::Walk;
@@ -105,20 +105,29 @@ impl Replica {
     /// *Requires* that nothing is left anywhere that they superseded, see
     /// [`Reaping`](crate::anti_entropy::Reaping).
     pub async fn forget(&self, tree: TreeId, tombstones: &[Listed]) -> Result<u64, ReplicaError> {
-        let forgotten = tombstones.iter().map(async |(key, digest)| {
+        let mut flights = Vec::new();
+        for (key, digest) in tombstones {
             let home = self.placement.home(key);
             if home.tree != tree {
-                return Ok(0);
+                continue;
             }
-            let mut count = 0;
-            let kept = self.change(home, key, |own| {
+            let (tell, told) = oneshot::channel();
+            let mut is_gone = false;
+            let forgets = |own: Option<Record>| {
                 let is_it = |own: &Record| own.digest() == *digest && own.is_tombstone();
-                let kept = own.filter(|own| !is_it(own) || own.counter().is_none());
-                count = u64::from(kept.is_none());
-                Ok(kept)
-            });
-            kept.await.map(|_| count)
-        });
-        Ok(try_join_all(forgotten).await?.into_iter().sum())
+                let is_kept = |own: &Record| !is_it(own) || own.counter().is_none();
+                is_gone = own.as_ref().is_some_and(|own| !is_kept(own));
+                Ok(own.filter(is_kept))
+            };
+            let begun = self.hand_over(home, key, forgets, |result| drop(tell.send(result)));
+            flights.push((begun, told, is_gone));
+        }
+        self.lead();
+        let mut forgotten = 0;
+        for (begun, told, is_gone) in flights {
+            self.landed(begun?.1, told).await?;
+            forgotten += u64::from(is_gone);
+        }
+        Ok(forgotten)
     }
 }

@@ -6,9 +6,10 @@
 //! damaged block, ends the start with its name.
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::walk::Walk;
-use super::{Replica, ReplicaError, Step, own_kind};
+use super::{Held, Replica, ReplicaError, Step, own_kind};
 use crate::layout;
 use crate::version::Record;
 
@@ -53,6 +54,7 @@ impl Replica {
             return Err(ReplicaError::Moved { key: name(), keyspace, asked });
         }
         own_kind(home, &record)?;
-        Ok(Step::between(home.tree, key, None, Some((&record, encoded))))
+        let held = Held { record, digest: xxh3_64(encoded) };
+        Ok(Step::between(home.tree, key, None, Some(&held)))
     }
 }

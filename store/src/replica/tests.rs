@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::*;
-use crate::engine::Done;
+use crate::engine::{Done, Refused};
 use crate::lsm::{Lsm, Options};
 use crate::merkle::Bucket;
 use crate::placement::DEFAULT_KEYSPACE;
@@ -42,12 +42,17 @@ impl Engine for Slow {
         Ok(self.map.lock().unwrap().get(key).cloned())
     }
 
-    fn write(&self, batch: Batch, done: Done) {
+    fn leave(&self, batch: Batch, done: Done) -> Result<(), Refused> {
         if self.is_broken.load(Ordering::Relaxed) {
-            return done(Err(EngineError::Closed("it broke".to_owned())));
+            return Err(Refused { why: EngineError::Closed("it broke".to_owned()), done });
         }
         self.waiting.lock().unwrap().push((batch, done));
+        Ok(())
     }
+
+    fn lead(&self) {}
+
+    fn wake(&self) {}
 
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         let map = self.map.lock().unwrap();

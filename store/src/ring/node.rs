@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-/// The name of a node, unique in its cluster; ordered as text. A clone shares the text.
+use smol_str::SmolStr;
+
+/// The name of a node, unique in its cluster; ordered as text. Names of up to 23 bytes lie in it, and a
+/// clone copies them; it shares longer ones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(Arc<str>);
+pub struct NodeId(SmolStr);
 
 impl NodeId {
     /// Longest name, in bytes. A length fits one byte on the wire.

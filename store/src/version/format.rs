@@ -40,7 +40,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use super::branches::{Branch, Branches};
 use super::context::Context;
@@ -88,7 +88,7 @@ pub enum DecodeError {
 }
 
 pub(super) fn encode_record(record: &Record) -> Bytes {
-    let mut out = BytesMut::new();
+    let mut out = Vec::with_capacity(room(record));
     out.put_u8(FORMAT);
     match record {
         Record::Register { tag, value } => {
@@ -110,11 +110,31 @@ pub(super) fn encode_record(record: &Record) -> Bytes {
             put_branches(&mut out, branches);
         }
     }
-    out.freeze()
+    out.into()
+}
+
+/// How many bytes the record takes, where that is known without writing it: a buffer that grows is
+/// copied each time, and a copy of every write is made here.
+fn room(record: &Record) -> usize {
+    let moment = |node: &NodeId| 2 + 24 + 1 + node.as_str().len();
+    let value = |value: &Option<Bytes>| value.as_ref().map_or(1, |value| 5 + value.len());
+    match record {
+        Record::Register { tag, value: it } => moment(&tag.node) + value(it),
+        Record::Lww { stamp, value: it } => moment(&stamp.node) + value(it),
+        Record::Siblings(_) | Record::Branches(_) => 0,
+    }
 }
 
 pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
-    let mut reader = Reader(bytes);
+    decode(Reader { rest: bytes, whole: None })
+}
+
+/// The same; values are slices of `bytes`, and keep them.
+pub(super) fn decode_shared(bytes: &Bytes) -> Result<Record, DecodeError> {
+    decode(Reader { rest: bytes, whole: Some(bytes) })
+}
+
+fn decode(mut reader: Reader<'_>) -> Result<Record, DecodeError> {
     reader.format()?;
     let record = match reader.u8()? {
         REGISTER => {
@@ -148,7 +168,7 @@ pub(super) fn decode_context(bytes: &[u8], key: &[u8]) -> Result<Context, Decode
     if context_checksum(key, body) != u32::from_le_bytes(*checksum) {
         return Err(DecodeError::Checksum);
     }
-    let mut reader = Reader(body);
+    let mut reader = Reader { rest: body, whole: None };
     let context = match reader.u8()? {
         FORMAT => {
             let entries = reader.by_actor(|reader| reader.counter(CONTEXT_COUNTER_MAX))?;
@@ -229,18 +249,22 @@ fn require(holds: bool, otherwise: &'static str) -> Result<(), DecodeError> {
 }
 
 /// What is left to read.
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// Of which it is a part, where values may be slices of that.
+    whole: Option<&'a Bytes>,
+}
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Short)?;
-        self.0 = rest;
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Short)?;
+        self.rest = rest;
         Ok(head)
     }
 
     fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN], DecodeError> {
-        let (head, rest) = self.0.split_first_chunk().ok_or(DecodeError::Short)?;
-        self.0 = rest;
+        let (head, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Short)?;
+        self.rest = rest;
         Ok(*head)
     }
 
@@ -287,7 +311,9 @@ impl<'a> Reader<'a> {
             0 => Ok(None),
             1 => {
                 let len = self.u32()?;
-                self.take(len as usize).map(|value| Some(Bytes::copy_from_slice(value)))
+                let value = self.take(len as usize)?;
+                let shared = self.whole.map(|whole| whole.slice_ref(value));
+                Ok(Some(shared.unwrap_or_else(|| Bytes::copy_from_slice(value))))
             }
             _ => Err(DecodeError::Field("a value is neither there nor a tombstone")),
         }
@@ -343,7 +369,10 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Long(self.0.len())) }
+        match self.rest.len() {
+            0 => Ok(()),
+            left => Err(DecodeError::Long(left)),
+        }
     }
 }
 

@@ -144,6 +144,12 @@ impl Record {
         format::encode_record(self)
     }
 
+    /// The same as [`Record::decode`], without a copy: its values are slices of `bytes`, and keep all of
+    /// them in memory.
+    pub fn decode_shared(bytes: &Bytes) -> Result<Record, DecodeError> {
+        format::decode_shared(bytes)
+    }
+
     /// The record that was encoded so.
     pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         format::decode_record(bytes)
@@ -172,7 +178,7 @@ impl Record {
 
     /// Whether it only says that the key was deleted.
     pub fn is_tombstone(&self) -> bool {
-        self.values().is_empty()
+        !self.has_value()
     }
 
     /// What must be remembered of this record for it to be forgotten: the highest counter in it, above
@@ -185,6 +191,14 @@ impl Record {
             // Its writer's clock goes on by itself.
             Record::Lww { .. } => Some(0),
             Record::Branches(_) => None,
+        }
+    }
+
+    /// Whether a reader sees any value.
+    pub fn has_value(&self) -> bool {
+        match self {
+            Record::Register { value, .. } | Record::Lww { value, .. } => value.is_some(),
+            Record::Siblings(_) | Record::Branches(_) => !self.values().is_empty(),
         }
     }
 
