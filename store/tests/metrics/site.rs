@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use store::engine::EngineError;
+use store::engine::{Batch, Engine, EngineError};
+use store::layout;
+use store::lsm::{Lsm, Options};
 use store::resp::{Reply, ReplyDecoder, encode_request};
 use store::{Config, Node};
 use tempfile::TempDir;
@@ -34,6 +37,7 @@ impl Site {
     /// Keys of `l:` are written on one of two replicas, those of `r:` on both or not.
     pub(crate) async fn start() -> Site {
         let directory = tempfile::tempdir().unwrap();
+        has_caught_up(&directory.path().join("n1"));
         let yaml = format!(
             "cluster: test
 node: n1
@@ -151,6 +155,16 @@ pub(crate) async fn eventually<T, E: Debug>(
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Leaves in `data` what a node remembers that has met the other and lacks nothing: it answers alone.
+fn has_caught_up(data: &Path) {
+    let engine = Lsm::open(data, Options::default()).unwrap();
+    let layout = layout::VERSION.to_be_bytes().to_vec();
+    let entries = [(layout::LAYOUT, layout), (layout::WHOLE, vec![1])];
+    let entries = entries.map(|(name, value)| (layout::meta(name), Some(value.into())));
+    engine.write(Batch { entries: entries.into() }, Box::new(|result| result.unwrap()));
+    engine.close().unwrap();
 }
 
 /// A loopback address for each site, whatever else this machine tests at the same time.
