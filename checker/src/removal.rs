@@ -10,6 +10,12 @@
 //!   held the value, or had seen it replaced, or had dropped it with a tombstone that all replicas had.
 //!   In the first two cases the context covers the write as if by sight; in the last nobody has it.
 //!
+//! A delete of a linearizable register is simpler: a write of nothing that came after the value.
+//!
+//! *Requires* that an acknowledged delete of siblings wrote what it knew to W replicas, also where it found
+//! no value to delete. One that then writes nothing has read, and no more: another read may go to replicas
+//! that still hold the value.
+//!
 //! From the acknowledgement on whoever reads R replicas asks one that knows the context, and may not see
 //! the value. Nothing follows for a value written while the delete ran, which it may have missed; nor
 //! from a delete without an answer, which may never have happened; nor from a delete that failed.

@@ -255,6 +255,7 @@ fn write_config(plan: &Plan, name: &str, members: &[store::Member], home: &Path)
     std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
 }
 
+/// What the suite chose of a node's limits; the rest is as usual.
 fn limits(spec: &ClusterSpec) -> store::Limits {
     let usual = store::Limits::default();
     let reap_every_ms = spec.reap_every.map(|every| every.as_millis() as u64);
@@ -291,5 +292,22 @@ impl Node {
             return format!("{} is empty", log.display());
         }
         lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::{Embedded, Suite};
+
+    #[test]
+    fn a_node_reaps_as_often_as_its_suite_says() {
+        let limits = |name: &str| {
+            let text = Embedded::named(name).expect("it is embedded").text;
+            limits(&Suite::parse(name, text).expect("it is valid").cluster)
+        };
+        assert_eq!(limits("tombstones").reap_every_ms, 1_000);
+        let usual = store::Limits::default();
+        assert_eq!(limits("smoke"), store::Limits { deadline_ms: 500, ..usual });
     }
 }

@@ -157,6 +157,14 @@ fn numbers_no_run_could_bear_are_refused_and_not_tried() {
 }
 
 #[test]
+fn reaping_without_a_pause_is_refused() {
+    for every in ["0s", "1ms", "100000h"] {
+        let refused = complaint("timeout: 500ms", &format!("reap-every: {every}"));
+        assert!(refused.contains("cluster.reap-every: is 10ms to "), "{refused}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_yaml_is_refused_where_it_breaks() {
     let error = Suite::parse("x.yaml", "suite: ok\ncluster: }").expect_err("broken");
     assert_eq!(error.line(), 2, "{error}");
