@@ -106,6 +106,12 @@ impl Operation {
         }
     }
 
+    /// Whether it told its client what the key held: a read that was answered, or an update that says
+    /// what it had read first.
+    pub fn is_sight(&self) -> bool {
+        self.is_ok() && (self.f == Function::Read || self.replaced().is_some())
+    }
+
     /// Whether it was served through a coordinator, and so is bound by what the store promises its
     /// clients. A look into one replica is not.
     pub fn is_coordinated(&self) -> bool {

@@ -101,9 +101,3 @@ impl<'h> Removals<'h> {
 pub(crate) fn takes_away(update: &Operation) -> bool {
     update.f == Function::Delete || update.replaced().is_some()
 }
-
-/// Whether `operation` shows its client what the key holds: a read, or an update that tells what it had
-/// read first.
-pub(crate) fn shows(operation: &Operation) -> bool {
-    operation.is_ok() && (operation.f == Function::Read || operation.replaced().is_some())
-}

@@ -19,7 +19,6 @@
 use std::collections::BTreeMap;
 
 use crate::durability::{Classes, lost_add, lost_write};
-use crate::event::Function;
 use crate::finding::{Anomaly, Checker, Finding};
 use crate::history::History;
 use crate::keyspace::Keyspace;
@@ -103,7 +102,7 @@ impl LostWrites {
 /// One anomaly of each name: the first read to show it, those of clients before those of replicas.
 fn anomalies(shape: Shape, operations: &[&Operation], replicas: &Replicas<'_>) -> Vec<Anomaly> {
     let (sources, owed) = (Sources::of(operations), Owed::of(operations));
-    let clients = operations.iter().filter(|operation| operation.f == Function::Read);
+    let clients = operations.iter().filter(|operation| operation.is_sight());
     let mut found: Vec<Anomaly> = sources.first_fault(clients).into_iter().collect();
     for copy in &replicas.copies {
         found.extend(sources.fault_of(copy));

@@ -18,7 +18,7 @@ use crate::keyspace::Keyspace;
 use crate::model::Shape;
 use crate::operation::Operation;
 use crate::prose::{Cast, count, shorten};
-use crate::removal::{Removals, Return, shows, takes_away};
+use crate::removal::{Removals, Return, takes_away};
 use crate::replica::Replicas;
 use crate::tally::{Judgement, Tally};
 
@@ -89,7 +89,7 @@ impl Resurrection {
 /// What clients and then replicas show although it was gone, each in the order in which they ended.
 fn returns<'h>(operations: &[&'h Operation]) -> Vec<Return<'h>> {
     let removals = Removals::of(operations);
-    let mut reads: Vec<&Operation> = operations.iter().copied().filter(|o| shows(o)).collect();
+    let mut reads: Vec<&Operation> = operations.iter().copied().filter(|o| o.is_sight()).collect();
     reads.sort_by_key(|read| read.completed);
     let copies = Replicas::of(operations).copies;
     reads.into_iter().chain(copies).filter_map(|read| removals.returned_to(read)).collect()

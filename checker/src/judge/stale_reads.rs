@@ -40,7 +40,7 @@ impl Checker for StaleReads {
         let (mut judged, mut stale, mut reads) = (Vec::new(), Vec::new(), 0);
         for (key, mut operations) in self.keyspace.by_key(history) {
             operations.retain(|operation| operation.is_coordinated());
-            let here = operations.iter().filter(|o| o.is_ok() && !o.is_update()).count();
+            let here = operations.iter().filter(|o| o.is_ok() && is_read(o)).count();
             if here == 0 {
                 continue;
             }
@@ -60,8 +60,13 @@ impl Checker for StaleReads {
     }
 }
 
+/// Whether what it replied is a reply to a question; of siblings also an update asks.
+fn is_read(operation: &Operation) -> bool {
+    !operation.is_update() || operation.is_sight()
+}
+
 fn judge(operations: &[&Operation], stale: &[Stale<'_>]) -> Judgement {
-    let reads = operations.iter().filter(|operation| !operation.is_update());
+    let reads = operations.iter().filter(|operation| is_read(operation));
     let unsourced = Sources::of(operations).first_fault(reads);
     let first = stale.first().map(|first| explain(first, operations));
     let anomalies: Vec<Anomaly> = unsourced.into_iter().chain(first).collect();
