@@ -143,7 +143,10 @@ impl Coordinator {
     /// Deletes `key`; returns whether there was a value.
     pub async fn delete(self: &Arc<Self>, key: Bytes) -> Result<bool, Failure> {
         let Some(record) = self.read(key.clone(), None).await? else { return Ok(false) };
-        if record.values().is_empty() {
+        let existed = record.has_value();
+        // Of a register a quorum holds what was read. Of others the tombstone may be on one replica
+        // alone, and who is told that the key is gone must not see it again.
+        if !existed && matches!(record, Record::Register { .. }) {
             return Ok(false);
         }
         let context = match &record {
@@ -151,7 +154,7 @@ impl Coordinator {
             Record::Register { .. } | Record::Lww { .. } => Bytes::new(),
         };
         self.write(key, Change { context, ..Change::default() }).await?;
-        Ok(true)
+        Ok(existed)
     }
 
     /// Serves an update that another node forwarded.
