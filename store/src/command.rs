@@ -5,6 +5,7 @@
 //! words of Redis, so that clients which look at its messages find them here.
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 mod connection;
 mod options;
@@ -91,28 +92,30 @@ pub enum Command {
 
 /// What a command touches, for who wants to carry out several at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Touched {
+pub enum Touched<'a> {
     /// It reads these keys, and changes nothing.
-    Read(Vec<Bytes>),
+    Read(SmallVec<[&'a [u8]; 1]>),
     /// It changes these keys.
-    Written(Vec<Bytes>),
+    Written(SmallVec<[&'a [u8]; 1]>),
     /// It looks at the node as a whole.
     All,
 }
 
 impl Command {
     /// What it touches.
-    pub fn touched(&self) -> Touched {
+    pub fn touched(&self) -> Touched<'_> {
         match self {
-            Command::Get { keys, .. } | Command::Exists { keys } => Touched::Read(keys.clone()),
+            Command::Get { keys, .. } | Command::Exists { keys } => {
+                Touched::Read(keys.iter().map(|key| &key[..]).collect())
+            }
             Command::KvGet { key, .. } | Command::KvReplica { key } => {
-                Touched::Read(vec![key.clone()])
+                Touched::Read(smallvec![&key[..]])
             }
             Command::Set { pairs } => {
-                Touched::Written(pairs.iter().map(|(key, _)| key.clone()).collect())
+                Touched::Written(pairs.iter().map(|(key, _)| &key[..]).collect())
             }
-            Command::Delete { keys } => Touched::Written(keys.clone()),
-            Command::KvPut { key, .. } => Touched::Written(vec![key.clone()]),
+            Command::Delete { keys } => Touched::Written(keys.iter().map(|key| &key[..]).collect()),
+            Command::KvPut { key, .. } => Touched::Written(smallvec![&key[..]]),
             Command::KvRoots
             | Command::KvRepair { .. }
             | Command::Info { .. }

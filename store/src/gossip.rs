@@ -7,6 +7,7 @@
 
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,19 @@ impl View {
     /// Whether `node` is worth a request: not known to be down.
     pub fn is_up(&self, node: &NodeId) -> bool {
         self.look(|membership| membership.health(node)).is_some_and(|health| health != Health::Down)
+    }
+
+    /// Those of `nodes` that are known to be down.
+    pub fn down_among<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> BTreeSet<NodeId> {
+        let mut nodes = nodes.peekable();
+        if nodes.peek().is_none() {
+            return BTreeSet::new();
+        }
+        self.look(|membership| {
+            let is_up =
+                |node: &NodeId| membership.health(node).is_some_and(|it| it != Health::Down);
+            nodes.filter(|node| !is_up(node)).cloned().collect()
+        })
     }
 
     /// Every member with what is believed of it, ascending.

@@ -27,9 +27,9 @@ pub struct Home {
     /// What the keyspace promises.
     pub settings: Keyspace,
     /// The nodes that hold the key, nearest first.
-    pub primaries: Vec<NodeId>,
+    pub primaries: Arc<[NodeId]>,
     /// Who stands in for them, in order; nobody where quorums are strict.
-    pub stand_ins: Vec<NodeId>,
+    pub stand_ins: Arc<[NodeId]>,
     /// Whether this node is one of the primaries.
     pub is_mine: bool,
     /// The tree that counts these keys.
@@ -87,8 +87,11 @@ impl Placement {
 
     /// Where `key` lives.
     pub fn home(&self, key: &[u8]) -> &Arc<Home> {
-        let homes =
-            keyspace_prefix(key).and_then(|name| self.keyspaces.get(name)).unwrap_or(&self.default);
+        let mut homes = &self.default;
+        if !self.keyspaces.is_empty() {
+            let named = keyspace_prefix(key).and_then(|name| self.keyspaces.get(name));
+            homes = named.unwrap_or(homes);
+        }
         let arc = self.tokens.partition_point(|start| *start < Token::of(key));
         &homes[if arc == homes.len() { 0 } else { arc }]
     }
@@ -157,8 +160,8 @@ impl Survey<'_> {
                         keyspace: keyspace.clone(),
                         settings: settings.clone(),
                         is_mine: list.has_primary(&self.me),
-                        primaries: list.primaries,
-                        stand_ins: list.fallbacks,
+                        primaries: list.primaries.into(),
+                        stand_ins: list.fallbacks.into(),
                         tree: first + rank,
                     })
                 });
@@ -194,7 +197,7 @@ mod tests {
             let key = format!("a:{i}");
             let home = placement.home(key.as_bytes());
             let list = ring.preference(Token::of(key.as_bytes()), 3);
-            assert_eq!(home.primaries, list.primaries, "{key}");
+            assert_eq!(*home.primaries, *list.primaries, "{key}");
             assert_eq!(placement.trees()[home.tree].replicas, list.replica_set(), "{key}");
             assert_eq!(home.is_mine, list.has_primary(placement.me()), "{key}");
         }

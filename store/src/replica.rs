@@ -85,7 +85,7 @@ struct Flight {
     stored: Bytes,
     ticket: u64,
     /// `None`: it is removed.
-    copy: Option<Held>,
+    held: Option<Held>,
 }
 
 /// A record, and the digest of its encoding.
@@ -93,15 +93,6 @@ struct Flight {
 struct Held {
     record: Record,
     digest: u64,
-}
-
-/// What became of a change, as far as can be said at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Landing {
-    /// It changes nothing, and what is held is durable.
-    Durable,
-    /// It is with the engine, and who asked for it will be told.
-    InFlight,
 }
 
 impl Replica {
@@ -146,29 +137,34 @@ impl Replica {
         Ok(encoded.map(|encoded| Record::decode_shared(&encoded)).transpose()?)
     }
 
-    /// Has the engine commit what was begun.
+    /// Has what was begun committed: here and now, where that waits for nothing.
     pub fn lead(&self) {
         self.shared.engine.lead();
+    }
+
+    /// Has what was begun committed by a thread of the engine.
+    pub fn wake(&self) {
+        self.shared.engine.wake();
     }
 
     /// Joins `record` with the own copy; returns when the result is durable.
     pub async fn join(&self, home: &Home, key: &Bytes, record: Record) -> Result<(), ReplicaError> {
         let (tell, told) = oneshot::channel();
-        let begun = self.begin_join(home, key, record, |result| drop(tell.send(result)));
-        self.landed(begun?, told).await
+        self.begin_join(home, key, record, |result| drop(tell.send(result)));
+        self.landed(told).await
     }
 
-    /// Begins to join `record` with the own copy; if that is in flight then, `done` is told when it is
-    /// durable.
+    /// Begins to join `record` with the own copy; `done` is told, perhaps at once, when the result is
+    /// durable, or why it is not.
     pub fn begin_join(
         &self,
         home: &Home,
         key: &Bytes,
         record: Record,
-        done: impl FnOnce(Result<(), EngineError>) + Send + 'static,
-    ) -> Result<Landing, ReplicaError> {
-        let join = |own| Ok(Record::join_held(own, Some(record)));
-        Ok(self.hand_over(home, key, join, done)?.1)
+        done: impl FnOnce(Result<(), ReplicaError>) + Send + 'static,
+    ) {
+        let next = |own| Ok((Record::join_held(own, Some(record)), ()));
+        self.change(home, key, next, done);
     }
 
     /// Writes `value` (`None` deletes) over the siblings that `context` has seen, numbered by this
@@ -180,22 +176,30 @@ impl Replica {
         context: &Context,
         value: Option<Bytes>,
     ) -> Result<(Record, Context), ReplicaError> {
-        let mut after = Context::default();
-        let floor = self.floor();
         let (tell, told) = oneshot::channel();
-        let number = |own: Option<Record>| {
+        self.begin_update(home, key, context, value, |result| drop(tell.send(result)));
+        self.landed(told).await
+    }
+
+    /// Begins to write so; `done` is told, perhaps at once.
+    pub fn begin_update(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        context: &Context,
+        value: Option<Bytes>,
+        done: impl FnOnce(Result<(Record, Context), ReplicaError>) + Send + 'static,
+    ) {
+        let next = |own: Option<Record>| {
             own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
             let (actor, wall_micros) = (&self.actor, self.clock.micros());
+            let floor = self.floor();
             let write = Write { context, actor, floor, wall_micros, value };
             let written = write.over(own, &home.settings, self.record_bytes);
             let Written { record, context } = written.map_err(ReplicaError::Crowded)?;
-            after = context;
-            Ok(Some(record))
+            Ok((Some(record.clone()), (record, context)))
         };
-        let begun = self.hand_over(home, key, number, |result| drop(tell.send(result)));
-        let (record, landing) = begun?;
-        self.landed(landing, told).await?;
-        Ok((record.expect("an update leaves a record"), after))
+        self.change(home, key, next, done);
     }
 
     /// The trees over the own copies.
@@ -213,44 +217,57 @@ impl Replica {
         self.shared.tombstones.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
 
-    /// Waits for the end of a flight.
-    async fn landed(
+    /// Waits for the end of a change.
+    async fn landed<T>(
         &self,
-        landing: Landing,
-        told: oneshot::Receiver<Result<(), EngineError>>,
-    ) -> Result<(), ReplicaError> {
-        if landing == Landing::Durable {
-            return Ok(());
-        }
+        told: oneshot::Receiver<Result<T, ReplicaError>>,
+    ) -> Result<T, ReplicaError> {
         self.lead();
         let closed = |_| EngineError::Closed("it ended with a write in hand".to_owned());
-        Ok(told.await.map_err(closed).flatten()?)
+        told.await.map_err(closed)?
     }
 
-    /// Leaves with the engine what `next` makes of the own copy, `None` to remove it; the record, and
-    /// whether `done` will be told that it is durable.
-    fn hand_over(
+    /// Leaves with the engine the record that `next` makes of the own copy, `None` to remove it. What it
+    /// makes beside that, `done` gets when that is durable.
+    fn change<T: Send + 'static>(
         &self,
         home: &Home,
         key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<Option<Record>, ReplicaError>,
-        done: impl FnOnce(Result<(), EngineError>) + Send + 'static,
-    ) -> Result<(Option<Record>, Landing), ReplicaError> {
+        next: impl FnOnce(Option<Record>) -> Result<(Option<Record>, T), ReplicaError>,
+        done: impl FnOnce(Result<T, ReplicaError>) + Send + 'static,
+    ) {
+        if let Err((done, told)) = self.hand_over(home, key, next, done) {
+            done(told);
+        }
+    }
+
+    /// The same, but for what can be told without the engine: that is given back, for here a lock is held.
+    fn hand_over<T: Send + 'static, D: FnOnce(Result<T, ReplicaError>) + Send + 'static>(
+        &self,
+        home: &Home,
+        key: &Bytes,
+        next: impl FnOnce(Option<Record>) -> Result<(Option<Record>, T), ReplicaError>,
+        done: D,
+    ) -> Result<(), (D, Result<T, ReplicaError>)> {
         let stored = layout::data(&home.keyspace, key);
         let mut stripe = self.shared.stripe(&stored);
         let flying = stripe.iter().position(|flight| flight.stored == stored);
         let own = match flying {
-            Some(at) => stripe[at].copy.clone(),
-            None => self.shared.durable_copy(&stored)?,
+            Some(at) => Ok(stripe[at].held.clone()),
+            None => self.shared.durable_copy(&stored),
         };
-        let record = next(own.as_ref().map(|own| own.record.clone()))?;
+        let made = own.and_then(|own| Ok((next(own.as_ref().map(|own| own.record.clone()))?, own)));
+        let ((record, beside), own) = match made {
+            Ok(made) => made,
+            Err(error) => return Err((done, Err(error))),
+        };
         if flying.is_none() && own.as_ref().map(|own| &own.record) == record.as_ref() {
-            return Ok((record, Landing::Durable));
+            return Err((done, Ok(beside)));
         }
         let encoded = record.as_ref().map(Record::encode);
-        let copy = record.clone().zip(encoded.as_ref());
-        let copy = copy.map(|(record, encoded)| Held { record, digest: xxh3_64(encoded) });
-        let step = Step::between(home.tree, key, own.as_ref(), copy.as_ref());
+        let held = record.zip(encoded.as_ref());
+        let held = held.map(|(record, encoded)| Held { record, digest: xxh3_64(encoded) });
+        let step = Step::between(home.tree, key, own.as_ref(), held.as_ref());
         let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
         let (shared, flown) = (self.shared.clone(), stored.clone());
         let landed = move |result: Result<(), EngineError>| {
@@ -259,27 +276,30 @@ impl Replica {
                 shared.note(&step);
             }
             shared.remove_flight(&flown, ticket);
-            done(result);
+            done(result.map(|()| beside).map_err(ReplicaError::from));
         };
         let mut entries = vec![(stored.clone(), encoded)];
-        let gone = own.filter(|_| copy.is_none()).and_then(|own| own.record.counter());
-        let _turn = gone.map(|counter| {
+        let gone = own.filter(|_| held.is_none()).and_then(|own| own.record.counter());
+        let turn = gone.map(|counter| {
             let (turn, floor) = self.shared.floor.raise(counter);
             entries.push(floor);
             turn
         });
         let batch = Batch { entries };
-        // Under the lock, so that the engine gets a key's records in the order they were made. Refused at
-        // once, as by an engine with too much to do, it never flew: nobody may join with it.
-        let left = self.shared.engine.leave(batch, Box::new(landed));
-        left.map_err(|refused| refused.why)?;
+        // Under the lock, so that the engine gets a key's records in the order they were made.
+        if let Err(refused) = self.shared.engine.leave(batch, Box::new(landed)) {
+            // As by an engine with too much to do. It never flew, so that nobody joins with it.
+            drop((stripe, turn));
+            (refused.done)(Err(refused.why));
+            return Ok(());
+        }
         // What is in flight already is left once more: its durability is that of the later.
-        let flight = Flight { stored, ticket, copy };
+        let flight = Flight { stored, ticket, held };
         match flying {
             Some(at) => stripe[at] = flight,
             None => stripe.push(flight),
         }
-        Ok((record, Landing::InFlight))
+        Ok(())
     }
 }
 
@@ -330,18 +350,18 @@ struct Step {
 }
 
 impl Step {
-    fn between(tree: TreeId, key: &Bytes, own: Option<&Held>, copy: Option<&Held>) -> Step {
+    fn between(tree: TreeId, key: &Bytes, own: Option<&Held>, held: Option<&Held>) -> Step {
         // As a key with a value, and as a tombstone.
         let counts = |held: Option<&Held>| match held.map(|held| held.record.is_tombstone()) {
             None => (0, 0),
             Some(is_dead) => (i64::from(!is_dead), i64::from(is_dead)),
         };
-        let (before, now) = (counts(own), counts(copy));
+        let (before, now) = (counts(own), counts(held));
         Step {
             tree,
             key: key.clone(),
             before: own.map(|own| own.digest),
-            after: copy.map(|copy| copy.digest),
+            after: held.map(|held| held.digest),
             live: now.0 - before.0,
             tombstones: now.1 - before.1,
         }

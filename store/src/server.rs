@@ -31,8 +31,9 @@ use connection::Connection;
 
 /// What carries out the commands of clients.
 pub trait Service: Send + Sync + 'static {
-    /// Carries out `command`. It is never cancelled by a client that goes away.
-    fn execute(&self, command: Command) -> impl Future<Output = Reply> + Send;
+    /// Carries out commands of which none can tell whether another was first; a reply to each, in their
+    /// order. They are never cancelled by a client that goes away.
+    fn execute(&self, commands: Vec<Command>) -> impl Future<Output = Vec<Reply>> + Send;
 
     /// Hears of a request that was no command, in the words its client is told.
     fn refused(&self, error: &str) {

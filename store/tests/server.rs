@@ -29,7 +29,13 @@ struct Map {
 }
 
 impl Service for Map {
-    async fn execute(&self, command: Command) -> Reply {
+    async fn execute(&self, commands: Vec<Command>) -> Vec<Reply> {
+        futures_util::future::join_all(commands.into_iter().map(|it| self.answer(it))).await
+    }
+}
+
+impl Map {
+    async fn answer(&self, command: Command) -> Reply {
         match command {
             Command::Get { keys, many } => {
                 let pairs = self.pairs.lock().unwrap();

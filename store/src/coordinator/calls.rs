@@ -1,9 +1,10 @@
 //! How one call of a request is made: to this node's own copies, or over the wire to another.
+//!
+//! Each is begun and not waited for: what is not heard at once comes by the post of the request.
 
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::time::timeout_at;
 
 use super::errand::Errand;
 use super::parse;
@@ -28,58 +29,53 @@ impl Errand {
         }
     }
 
-    /// A call to this node itself.
-    pub(super) async fn ask_self(&self, call: Call) -> Result<Reply, CallError> {
-        match timeout_at(self.deadline.into(), self.serve(call)).await {
-            Ok(served) => served,
-            Err(_) => Err(CallError::Late),
-        }
+    /// Joins `record` with the own copy.
+    pub(super) fn begin_store(&mut self, number: usize, record: Record) {
+        let post = self.post().clone();
+        let done = move |result: Result<(), ReplicaError>| {
+            let heard = result.map(|()| Reply::Done);
+            post.deliver((number, heard.map_err(|error| CallError::Refused(error.to_string()))));
+        };
+        self.coordinator.replica.begin_join(&self.home, &self.key, record, done);
     }
 
-    async fn serve(&self, call: Call) -> Result<Reply, CallError> {
-        let refused = |error: ReplicaError| CallError::Refused(error.to_string());
-        let replica = &self.coordinator.replica;
-        match call {
-            Call::Read { .. } => self.own_copy(),
-            Call::ReadHeld { owner } => {
-                Ok(Reply::Copy(self.coordinator.hints.held(&owner, &self.key)))
-            }
-            Call::Store(record) => {
-                let joined = replica.join(&self.home, &self.key, record).await;
-                joined.map(|()| Reply::Done).map_err(refused)
-            }
-            Call::Hold { owner, record } => {
-                let held = self.coordinator.hints.hold(&owner, &self.key, &record).await;
-                held.map(|()| Reply::Done).map_err(|error| CallError::Refused(error.to_string()))
-            }
-            Call::Update { context, value } => {
-                let updated = replica.update(&self.home, &self.key, &context, value).await;
-                updated
-                    .map(|(record, context)| Reply::Updated(record, context))
-                    .map_err(|error| CallError::Refused(worded(&error)))
-            }
-            Call::Forward { .. } => Err(CallError::Confused),
-        }
+    /// Writes over the own copy under a fresh dot.
+    pub(super) fn begin_update(&mut self, number: usize, context: &Context, value: Option<Bytes>) {
+        let post = self.post().clone();
+        let done = move |result: Result<(Record, Context), ReplicaError>| {
+            let heard = result.map(|(record, context)| Reply::Updated(record, context));
+            post.deliver((number, heard.map_err(|error| CallError::Refused(worded(&error)))));
+        };
+        self.coordinator.replica.begin_update(&self.home, &self.key, context, value, done);
     }
 
-    /// A call to another node.
-    pub(super) async fn ask(&self, to: &NodeId, call: Call) -> Result<Reply, CallError> {
+    /// Keeps `record` in the stead of `owner`. In a task, for what keeps hints may say no while it holds
+    /// what the request, told so, would want of it.
+    pub(super) fn begin_hold(&mut self, number: usize, owner: NodeId, record: Record) {
+        let (post, key) = (self.post().clone(), self.key.clone());
+        let hints = self.coordinator.hints.clone();
+        tokio::spawn(async move {
+            let held = hints.hold(&owner, &key, &record).await;
+            let heard = held.map(|()| Reply::Done);
+            post.deliver((number, heard.map_err(|error| CallError::Refused(error.to_string()))));
+        });
+    }
+
+    /// Asks another node. Of an error nothing comes by post.
+    pub(super) fn ask(
+        &mut self,
+        number: usize,
+        to: &NodeId,
+        call: Call,
+        deadline: Instant,
+    ) -> Result<(), CallError> {
+        let (post, key) = (self.post().clone(), self.key.clone());
         let is_held = matches!(call, Call::ReadHeld { .. });
+        let told = move |answer: Result<Answer, CallError>| {
+            post.deliver((number, answer.and_then(|answer| understood(answer, &key, is_held))));
+        };
         let ask = self.worded(call);
-        let answer = self.coordinator.peers.call(to, ask, self.deadline).await?;
-        match answer {
-            Answer::Done(_) => Ok(Reply::Done),
-            Answer::Record(OwnCopy { same: true, .. }) => Ok(Reply::Same),
-            Answer::Record(OwnCopy { record: None, floor, .. }) if !is_held => {
-                Ok(Reply::Nothing { floor })
-            }
-            Answer::Record(OwnCopy { record, .. }) => copy(record),
-            Answer::Updated(Updated { context }) => {
-                let context = parse(&context, &self.key);
-                context.map(Reply::Forwarded).map_err(|_| CallError::Confused)
-            }
-            _ => Err(CallError::Confused),
-        }
+        self.coordinator.peers.ask(to, ask, deadline, Box::new(told))
     }
 
     /// A call as another node reads it.
@@ -115,8 +111,24 @@ impl Errand {
     }
 }
 
+/// What another node's answer says; `is_held`: of what it keeps in the stead of another.
+fn understood(answer: Answer, key: &[u8], is_held: bool) -> Result<Reply, CallError> {
+    match answer {
+        Answer::Done(_) => Ok(Reply::Done),
+        Answer::Record(OwnCopy { same: true, .. }) => Ok(Reply::Same),
+        Answer::Record(OwnCopy { record: None, floor, .. }) if !is_held => {
+            Ok(Reply::Nothing { floor })
+        }
+        Answer::Record(OwnCopy { record, .. }) => copy(record),
+        Answer::Updated(Updated { context }) => {
+            parse(&context, key).map(Reply::Forwarded).map_err(|_| CallError::Confused)
+        }
+        _ => Err(CallError::Confused),
+    }
+}
+
 fn copy(record: Option<Bytes>) -> Result<Reply, CallError> {
-    let record = record.map(|encoded| Record::decode(&encoded)).transpose();
+    let record = record.map(|encoded| Record::decode_shared(&encoded)).transpose();
     let unreadable = |error| CallError::Refused(format!("a record cannot be read: {error}"));
     record.map(Reply::Copy).map_err(unreadable)
 }

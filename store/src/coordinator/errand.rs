@@ -1,133 +1,212 @@
 //! One request on its way: its calls under way, and its actions carried out.
+//!
+//! What is heard at once, as a read of the own copy is, is told to the request there and then; of all
+//! other calls it hears by [`Post`]. So a request of which this node is the only replica is over when it
+//! was begun, or when its write is committed, and no task, timer or channel was made for it.
 
-use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use tokio::time::sleep_until;
+use smallvec::SmallVec;
 
 use super::Coordinator;
+use super::post::{Letter, Post};
+use crate::grace::Entered;
 use crate::peer::CallError;
 use crate::placement::Home;
 use crate::request::{Action, Call, CallId, Event, Failure, Outcome, Purpose, Reply, Request};
 
-/// What became of a call.
-type Heard = (CallId, Result<Reply, CallError>);
+/// What a client is told.
+pub(super) type Told = Result<Outcome, Failure>;
 
-/// For whom calls are made, and until when.
-#[derive(Clone)]
+/// One request, with what is under way for it.
 pub(super) struct Errand {
     pub(super) coordinator: Arc<Coordinator>,
     pub(super) key: Bytes,
     pub(super) home: Arc<Home>,
     pub(super) deadline: Instant,
-}
-
-/// One request, with what is under way for it.
-pub(super) struct Errands {
-    errand: Errand,
     request: Request,
-    /// Heard at once, as calls to this node often are.
-    ready: VecDeque<Heard>,
-    /// In no order; each ends by the deadline.
-    calls: FuturesUnordered<BoxFuture<'static, Heard>>,
+    /// Every call that was not heard of at once, at the place of its number; `None` once it was.
+    calls: SmallVec<[Option<CallId>; 3]>,
+    open: usize,
+    /// Made with the first call that is not heard of at once.
+    post: Option<Arc<Post>>,
+    /// Writes were left with the own engine, and nobody has it commit them yet.
+    has_left_writes: bool,
     wake_at: Option<Instant>,
+    /// What it holds in hand is older than what others may hold by now.
+    _under_way: Entered,
 }
 
 /// Who is silent after this share of a request's time gets a stand-in.
 const PATIENCE_SHARE: u32 = 4;
 
-impl Errands {
-    pub(super) fn new(errand: Errand, request: Request) -> Errands {
-        let (ready, calls) = (VecDeque::new(), FuturesUnordered::new());
-        Errands { errand, request, ready, calls, wake_at: None }
-    }
-
-    /// Carries out `actions`, and those that follow, until the client can be told.
-    pub(super) async fn until_answered(
-        &mut self,
-        mut actions: Vec<Action>,
-    ) -> Result<Outcome, Failure> {
-        loop {
-            if let Some(result) = self.carry_out(actions) {
-                return result;
-            }
-            actions = self.next().await;
+impl Errand {
+    /// A request to be carried out. *Requires* that a place was taken for it, which it gives back.
+    pub(super) fn new(
+        coordinator: Arc<Coordinator>,
+        key: Bytes,
+        home: Arc<Home>,
+        deadline: Instant,
+        request: Request,
+    ) -> Errand {
+        Errand {
+            _under_way: coordinator.grace.enter(),
+            coordinator,
+            key,
+            home,
+            deadline,
+            request,
+            calls: SmallVec::new(),
+            open: 0,
+            post: None,
+            has_left_writes: false,
+            wake_at: None,
         }
     }
 
-    /// Carries on until nothing is left to be done.
-    pub(super) async fn finish(mut self) {
-        while !self.are_over() {
-            let actions = self.next().await;
-            self.carry_out(actions);
-        }
-    }
-
-    /// Whether nothing is left to be done.
-    pub(super) fn are_over(&self) -> bool {
-        self.ready.is_empty() && self.calls.is_empty()
-    }
-
-    /// Waits for the next thing to happen; what is to be done then.
-    async fn next(&mut self) -> Vec<Action> {
-        if let Some((id, heard)) = self.ready.pop_front() {
-            return self.request.hear(&id, heard);
-        }
-        let Some(at) = self.wake_at else {
-            let (id, heard) = self.calls.next().await.expect("a request not answered has calls");
-            return self.request.hear(&id, heard);
-        };
-        tokio::select! {
-            biased;
-            Some((id, heard)) = self.calls.next() => self.request.hear(&id, heard),
-            () = sleep_until(at.into()) => {
-                self.wake_at = None;
-                self.request.wake()
-            }
-        }
-    }
-
-    /// What the client is to be told, if that is among `actions`.
-    fn carry_out(&mut self, actions: Vec<Action>) -> Option<Result<Outcome, Failure>> {
-        let mut answer = None;
+    /// Carries out `actions`, and those that follow at once; what the client is to be told, if that is
+    /// among them.
+    pub(super) fn carry_out(&mut self, actions: Vec<Action>) -> Option<Told> {
+        let mut told = None;
         for action in actions {
             match action {
-                Action::Call(id, call) => self.call(id, call),
-                Action::Answer(result) => answer = Some(result),
-                Action::Hint { owner, record } => {
-                    self.errand.coordinator.hints.take(&owner, &self.errand.key, &record);
+                Action::Call(id, call) => {
+                    if let Some((id, heard)) = self.call(id, call) {
+                        let actions = self.request.hear(&id, heard);
+                        told = self.carry_out(actions).or(told);
+                    }
                 }
-                Action::Wake => self.wake_at = Some(self.errand.patience()),
-                Action::Count(event) => self.errand.count(event),
+                Action::Answer(result) => {
+                    if result.is_err() {
+                        self.coordinator.stats.quorum_failures.add();
+                    }
+                    told = Some(result);
+                }
+                Action::Hint { owner, record } => {
+                    self.coordinator.hints.take(&owner, &self.key, &record);
+                }
+                Action::Wake => self.wake_at = Some(self.patience()),
+                Action::Count(event) => self.count(event),
             }
         }
-        answer
+        told
     }
 
-    fn call(&mut self, id: CallId, call: Call) {
-        let mut errand = self.errand.clone();
-        if id.purpose == Purpose::Repair {
-            // The client has its answer: this is a request of its own.
-            errand.deadline = errand.coordinator.deadline();
+    /// Tells the request what became of calls. Of each it hears once, whatever else still comes.
+    pub(super) fn read(&mut self, letters: impl IntoIterator<Item = Letter>) -> Option<Told> {
+        let mut told = None;
+        for (number, heard) in letters {
+            if let Some(id) = self.calls[number].take() {
+                self.open -= 1;
+                let actions = self.request.hear(&id, heard);
+                told = self.carry_out(actions).or(told);
+            }
         }
-        if id.to != *self.errand.coordinator.me() {
-            let to = id.to.clone();
-            self.calls.push(Box::pin(async move { (id, errand.ask(&to, call).await) }));
-        } else if let Call::Read { .. } = call {
-            let own = self.errand.own_copy();
-            self.ready.push_back((id, own));
-        } else {
-            self.calls.push(Box::pin(async move { (id, errand.ask_self(call).await) }));
-        }
+        told
     }
-}
 
-impl Errand {
+    /// The same, but past the deadline it is too late for all of it. Whoever reckons with deadlines, as a
+    /// node does that catches up, must not be surprised by a coordinator that was frozen for a while and
+    /// counts what it was sent before.
+    pub(super) fn read_in_time(
+        &mut self,
+        letters: impl IntoIterator<Item = Letter>,
+    ) -> Option<Told> {
+        if Instant::now() < self.deadline {
+            return self.read(letters);
+        }
+        self.read(letters.into_iter().map(|(number, _)| (number, Err(CallError::Late))))
+    }
+
+    /// When something is to be done though nothing is heard.
+    pub(super) fn due(&self) -> Instant {
+        self.wake_at.map_or(self.deadline, |at| at.min(self.deadline))
+    }
+
+    /// Does what is due at `now`: asks stand-ins, or gives up whoever is silent.
+    pub(super) fn hurry(&mut self, now: Instant) -> Option<Told> {
+        if self.wake_at.take_if(|at| *at <= now).is_some() {
+            let actions = self.request.wake();
+            return self.carry_out(actions);
+        }
+        if self.deadline > now {
+            return None;
+        }
+        let all = 0..self.calls.len();
+        self.read(all.map(|call| (call, Err(CallError::Late))))
+    }
+
+    /// Whether nothing is left to be heard or done.
+    pub(super) fn is_over(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Whether writes were left with the own engine since this was last asked.
+    pub(super) fn has_left_writes(&mut self) -> bool {
+        mem::take(&mut self.has_left_writes)
+    }
+
+    /// Where letters for it come. *Requires* that some are to come.
+    pub(super) fn post(&mut self) -> &Arc<Post> {
+        self.post.get_or_insert_with(|| Post::new(self.coordinator.clone()))
+    }
+
+    /// Says where letters for it come; to nobody, while it lies there: it would keep its own desk.
+    pub(super) fn set_post(&mut self, post: Option<Arc<Post>>) {
+        self.post = post;
+    }
+
+    /// Begins a call; what is heard of it at once, if anything.
+    fn call(&mut self, id: CallId, call: Call) -> Option<(CallId, Result<Reply, CallError>)> {
+        if id.to != *self.coordinator.me() {
+            return self.ask_other(id, call);
+        }
+        match call {
+            Call::Read { .. } => return Some((id, self.own_copy())),
+            Call::ReadHeld { owner } => {
+                let held = self.coordinator.hints.held(&owner, &self.key);
+                return Some((id, Ok(Reply::Copy(held))));
+            }
+            Call::Forward { .. } => return Some((id, Err(CallError::Confused))),
+            Call::Store(record) => {
+                let number = self.number(id);
+                self.begin_store(number, record);
+                self.has_left_writes = true;
+            }
+            Call::Update { context, value } => {
+                let number = self.number(id);
+                self.begin_update(number, &context, value);
+                self.has_left_writes = true;
+            }
+            Call::Hold { owner, record } => {
+                let number = self.number(id);
+                self.begin_hold(number, owner, record);
+            }
+        }
+        None
+    }
+
+    fn ask_other(&mut self, id: CallId, call: Call) -> Option<(CallId, Result<Reply, CallError>)> {
+        let is_repair = id.purpose == Purpose::Repair;
+        // When a repair begins the client has its answer: this is a request of its own.
+        let deadline = if is_repair { self.coordinator.deadline() } else { self.deadline };
+        let to = id.to.clone();
+        let number = self.number(id);
+        let error = self.ask(number, &to, call, deadline).err()?;
+        self.open -= 1;
+        self.calls[number].take().map(|id| (id, Err(error)))
+    }
+
+    /// A number for a call of which is heard by post.
+    fn number(&mut self, id: CallId) -> usize {
+        self.open += 1;
+        self.calls.push(Some(id));
+        self.calls.len() - 1
+    }
+
     /// When who is silent is to have a stand-in.
     fn patience(&self) -> Instant {
         let now = Instant::now();
@@ -142,5 +221,11 @@ impl Errand {
             Event::Forwarded => stats.forwards.add(),
             Event::StoodIn => stats.stand_ins.add(),
         }
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.coordinator.places.add_permits(1);
     }
 }

@@ -6,12 +6,17 @@
 //! ```
 //!
 //! Calls to this node itself go straight to its own copies; those to others over their link. Each ends
-//! by the deadline of its request, so nothing here waits for ever.
+//! by the deadline of its request, so nothing here waits for ever. To begin a request waits for nothing:
+//! who has several begins them all, has the own engine commit what they left ([`Replica::lead`]), and
+//! then waits for those that are not over ([`Begun`]).
 
+mod begun;
 mod calls;
 mod errand;
+mod post;
 
-use std::collections::BTreeSet;
+pub use begun::{Begun, UnderWay};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +40,7 @@ use crate::ring::NodeId;
 use crate::stats::Stats;
 use crate::version::{Context, Nonce, Record};
 
-use errand::{Errand, Errands};
+use errand::Errand;
 
 /// Coordinates requests, on any node for any key.
 pub struct Coordinator {
@@ -112,32 +117,48 @@ impl Coordinator {
         key: Bytes,
         r: Option<Level>,
     ) -> Result<Option<Record>, Failure> {
-        let home = self.placement.home(&key).clone();
-        let r = level(r, home.settings.r, &home)?;
-        self.stats.reads.add();
-        let target = self.target(&home, r, home.settings.w);
-        match self.run(key, home, target, Goal::Read, self.deadline()).await {
-            Ok(Outcome::Read(record)) => Ok(record),
-            Ok(Outcome::Written(_)) => unreachable!("a read comes to what was read"),
-            Err(failure) => Err(failure),
-        }
+        found(self.begin_read(key, r).end().await)
     }
 
     /// Writes to `key`; returns the context after it.
     pub async fn write(self: &Arc<Self>, key: Bytes, change: Change) -> Result<Context, Failure> {
-        self.fits(&key, change.value.as_ref())?;
+        written(self.begin_write(key, change).end().await)
+    }
+
+    /// Begins to read what a quorum of `r` holds of `key`; it comes to an [`Outcome::Read`].
+    pub fn begin_read(self: &Arc<Self>, key: Bytes, r: Option<Level>) -> Begun {
         let home = self.placement.home(&key).clone();
-        let r = level(change.r, home.settings.r, &home)?;
-        let w = level(change.w, home.settings.w, &home)?;
-        let context = parse(&change.context, &key)?;
+        let r = match level(r, home.settings.r, &home) {
+            Ok(r) => r,
+            Err(failure) => return Begun::refused(failure),
+        };
+        self.stats.reads.add();
+        let target = self.target(&home, r, home.settings.w);
+        self.begin(key, home, target, Goal::Read, self.deadline())
+    }
+
+    /// Begins to write to `key`; it comes to an [`Outcome::Written`].
+    pub fn begin_write(self: &Arc<Self>, key: Bytes, change: Change) -> Begun {
+        let home = self.placement.home(&key).clone();
+        let (target, goal) = match self.meant(&key, &home, change) {
+            Ok(meant) => meant,
+            Err(failure) => return Begun::refused(failure),
+        };
+        self.stats.writes.add();
+        self.begin(key, home, target, goal, self.deadline())
+    }
+
+    /// What a change asks for, if it can be meant so.
+    fn meant(&self, key: &Bytes, home: &Home, change: Change) -> Result<(Target, Goal), Failure> {
+        self.fits(key, change.value.as_ref())?;
+        let r = level(change.r, home.settings.r, home)?;
+        let w = level(change.w, home.settings.w, home)?;
+        let context = parse(&change.context, key)?;
         if home.settings.policy != Policy::Siblings && !context.vector().is_empty() {
             let why = "only keys of a siblings keyspace take a context";
             return Err(Failure::Refused(why.into()));
         }
-        self.stats.writes.add();
-        let target = self.target(&home, r, w);
-        let goal = self.goal(change.value, context);
-        written(self.run(key, home, target, goal, self.deadline()).await)
+        Ok((self.target(home, r, w), self.goal(change.value, context)))
     }
 
     /// Deletes `key`; returns whether there was a value.
@@ -168,7 +189,7 @@ impl Coordinator {
         let context = parse(&update.context, &update.key)?;
         let target = self.target(&home, home.settings.r, update.w as usize);
         let goal = self.goal(update.value, context);
-        written(self.run(update.key, home, target, goal, deadline).await)
+        written(self.begin(update.key, home, target, goal, deadline).end().await)
     }
 
     /// This node's own copy of `key`.
@@ -181,30 +202,24 @@ impl Coordinator {
         self.replica.get(home, key).map_err(|error| Failure::Relayed(error.to_string()))
     }
 
-    /// Serves a request until its client can be told; the rest goes on behind its back.
-    async fn run(
+    /// Begins a request: everything is done for it that waits for nothing.
+    fn begin(
         self: &Arc<Self>,
         key: Bytes,
         home: Arc<Home>,
         target: Target,
         goal: Goal,
         deadline: Instant,
-    ) -> Result<Outcome, Failure> {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err(Failure::Overloaded(PLACES));
-        };
-        let under_way = self.grace.enter();
-        let (request, actions) = Request::begin(target, goal);
-        let errand = Errand { coordinator: self.clone(), key, home, deadline };
-        let mut errands = Errands::new(errand, request);
-        let result = errands.until_answered(actions).await;
-        if !errands.are_over() {
-            self.late.spawn(async move {
-                errands.finish().await;
-                drop((place, under_way));
-            });
+    ) -> Begun {
+        match self.places.try_acquire() {
+            // The errand gives it back.
+            Ok(place) => place.forget(),
+            Err(_) => return Begun::refused(Failure::Overloaded(PLACES)),
         }
-        result.inspect_err(|_| self.stats.quorum_failures.add())
+        let (request, actions) = Request::begin(target, goal);
+        let mut errand = Errand::new(self.clone(), key, home, deadline, request);
+        let told = errand.carry_out(actions);
+        Begun::new(errand, told)
     }
 
     fn goal(&self, value: Option<Bytes>, context: Context) -> Goal {
@@ -213,9 +228,8 @@ impl Coordinator {
     }
 
     fn target(&self, home: &Home, r: usize, w: usize) -> Target {
-        let down = home.primaries.iter().chain(&home.stand_ins);
-        let down: BTreeSet<NodeId> =
-            down.filter(|node| *node != self.me() && !self.view.is_up(node)).cloned().collect();
+        let asked = home.primaries.iter().chain(&*home.stand_ins);
+        let down = self.view.down_among(asked.filter(|node| *node != self.me()));
         Target {
             me: self.me().clone(),
             policy: home.settings.policy,
@@ -239,6 +253,13 @@ impl Coordinator {
         let bytes = key.len() + value.map_or(0, Bytes::len);
         let limit = self.limits.pair_bytes;
         if bytes > limit { Err(Failure::TooBig(bytes, limit)) } else { Ok(()) }
+    }
+}
+
+fn found(result: Result<Outcome, Failure>) -> Result<Option<Record>, Failure> {
+    match result? {
+        Outcome::Read(record) => Ok(record),
+        Outcome::Written(_) => unreachable!("a read comes to what was read"),
     }
 }
 

@@ -1,5 +1,15 @@
 //! What was written lately, in order of keys, in memory.
 //!
+//! Every write asks for the copy before it, and overwrites it: two look-ups, of which a tree with keys
+//! all over the memory makes a dozen waits each. So keys are found by their hash, and the tree only
+//! learns of new ones, for those who want them in order.
+//!
+//! ```text
+//! index   hash of the key -> slot        order   key -> slot        slots   key, value, sequence
+//! ```
+//!
+//! Should two keys have one hash, by chance or by malice, the second is found in the tree.
+//!
 //! A reader sees the newest value of a key. A snapshot sees the newest one that was there when it was
 //! taken: from then on the table keeps what is overwritten, as long as that snapshot lives, in a list
 //! behind its slot. No table on disk has two versions of a key; a snapshot holds on to the memtable
@@ -12,19 +22,21 @@
 //! One writer at a time (the leader of a commit) and many readers share a lock, held for one look-up, a
 //! page of a scan, or one group of batches. (A skip list that readers walk without a lock needs unsafe code.)
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Found;
 use super::cursor::{Cursor, EntryRef};
 use crate::engine::{Batch, EngineError};
 
-/// What an entry costs beside its bytes, about: its places in the tree, two allocations.
-const ENTRY_OVERHEAD_BYTES: usize = 160;
+/// What an entry costs beside its bytes, about: its slot, its places in tree and index, two allocations.
+const ENTRY_OVERHEAD_BYTES: usize = 220;
 /// Entries a cursor copies first, and at most, while it holds the lock.
 const PAGE: std::ops::Range<usize> = 8..256;
 
@@ -39,7 +51,11 @@ pub(super) struct Memtable {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: BTreeMap<Bytes, Slot>,
+    slots: Vec<Slot>,
+    /// The place of the slot of each key.
+    order: BTreeMap<Arc<[u8]>, u32>,
+    /// The same by the hash of the key, of those with one hash the first that came.
+    index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     bytes: usize,
     /// Sequences at which living snapshots read, and how many there are of each.
     pins: BTreeMap<u64, usize>,
@@ -47,6 +63,7 @@ struct State {
 
 #[derive(Debug)]
 struct Slot {
+    key: Arc<[u8]>,
     sequence: u64,
     value: Option<Bytes>,
     /// Overwritten versions that some snapshot may read, oldest first; empty but for them.
@@ -84,14 +101,14 @@ impl Memtable {
 
     /// What it knows of `key`, if anything.
     pub(super) fn get(&self, key: &[u8]) -> Option<Found> {
-        self.read().entries.get(key).map(|slot| slot.value.clone().into())
+        self.read().find(key, xxh3_64(key)).map(|slot| slot.value.clone().into())
     }
 
     /// What it knew of `key` at `sequence`, if anything. *Requires* that this is pinned, or nothing is
     /// written any more.
     pub(super) fn get_at(&self, key: &[u8], sequence: u64) -> Option<Found> {
         let state = self.read();
-        let value = state.entries.get(key)?.at(sequence)?.clone();
+        let value = state.find(key, xxh3_64(key))?.at(sequence)?.clone();
         Some(value.into())
     }
 
@@ -119,7 +136,7 @@ impl Memtable {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.read().entries.is_empty()
+        self.read().slots.is_empty()
     }
 
     /// Shows every entry, as written last, ascending. It is meant for a full one, which has no writers;
@@ -154,18 +171,33 @@ impl Memtable {
 }
 
 impl State {
+    fn find(&self, key: &[u8], hash: u64) -> Option<&Slot> {
+        self.place(key, hash).map(|place| &self.slots[place as usize])
+    }
+
+    fn place(&self, key: &[u8], hash: u64) -> Option<u32> {
+        let place = *self.index.get(&hash)?;
+        let is_it = *self.slots[place as usize].key == *key;
+        if is_it { Some(place) } else { self.order.get(key).copied() }
+    }
+
+    fn insert(&mut self, slot: Slot, hash: u64) {
+        let place = u32::try_from(self.slots.len()).expect("a memtable is bounded far below that");
+        self.order.insert(slot.key.clone(), place);
+        self.index.entry(hash).or_insert(place);
+        self.slots.push(slot);
+    }
+
     fn put(&mut self, sequence: u64, key: &[u8], value: Option<&[u8]>) {
         let value = value.map(Bytes::copy_from_slice);
         let length = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
         self.bytes += length(&value);
-        let slot = match self.entries.entry(Bytes::copy_from_slice(key)) {
-            btree_map::Entry::Occupied(slot) => slot.into_mut(),
-            btree_map::Entry::Vacant(place) => {
-                self.bytes += key.len() + ENTRY_OVERHEAD_BYTES;
-                place.insert(Slot { sequence, value, older: Vec::new() });
-                return;
-            }
+        let hash = xxh3_64(key);
+        let Some(place) = self.place(key, hash) else {
+            self.bytes += key.len() + ENTRY_OVERHEAD_BYTES;
+            return self.insert(Slot { key: key.into(), sequence, value, older: Vec::new() }, hash);
         };
+        let slot = &mut self.slots[place as usize];
         let was = (slot.sequence, std::mem::replace(&mut slot.value, value));
         let is_pinned = self.pins.range(was.0..sequence).next().is_some();
         slot.sequence = sequence;
@@ -175,6 +207,24 @@ impl State {
         } else {
             self.bytes -= length(&was.1);
         }
+    }
+}
+
+/// A hash that is one already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed so");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -193,7 +243,7 @@ impl Slot {
 pub(super) struct MemtableCursor {
     memtable: Arc<Memtable>,
     sequence: u64,
-    page: Vec<(Bytes, Option<Bytes>)>,
+    page: Vec<(Arc<[u8]>, Option<Bytes>)>,
     /// Where in the page.
     at: usize,
     /// Whether nothing comes after the page.
@@ -203,9 +253,10 @@ pub(super) struct MemtableCursor {
 impl MemtableCursor {
     fn fill(&mut self, from: Bound<&[u8]>, limit: usize) {
         let state = self.memtable.read();
-        let entries = state.entries.range::<[u8], _>((from, Bound::Unbounded));
-        let known = entries
-            .filter_map(|(key, slot)| Some((key.clone(), slot.at(self.sequence)?.clone())))
+        let places = state.order.range::<[u8], _>((from, Bound::Unbounded));
+        let slots = places.map(|(_, place)| &state.slots[*place as usize]);
+        let known = slots
+            .filter_map(|slot| Some((slot.key.clone(), slot.at(self.sequence)?.clone())))
             .take(limit);
         self.page.clear();
         self.page.extend(known);
@@ -289,6 +340,20 @@ mod tests {
         });
         assert!(visited.is_ok(), "{visited:?}");
         assert_eq!(shown, keys);
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_told_apart() {
+        let mut state = State::default();
+        for (place, key) in ["a", "b", "c"].into_iter().enumerate() {
+            let value = Some(Bytes::from(key));
+            let slot = Slot { key: key.as_bytes().into(), sequence: 1, value, older: Vec::new() };
+            state.insert(slot, 7);
+            assert_eq!(state.index.len(), 1);
+            assert_eq!(state.place(key.as_bytes(), 7), u32::try_from(place).ok());
+        }
+        assert!(state.find(b"d", 7).is_none());
+        assert_eq!(state.find(b"a", 7).and_then(|slot| slot.value.clone()), Some("a".into()));
     }
 
     #[test]

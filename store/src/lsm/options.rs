@@ -42,7 +42,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             sync: Sync::default(),
-            memtable_bytes: 16 << 20,
+            memtable_bytes: 64 << 20,
             cache_bytes: 32 << 20,
             guide_bytes: 32 << 20,
             queue_bytes: 64 << 20,

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use crate::anti_entropy::Answers;
 use crate::coordinator::Coordinator;
-use crate::peer::Handler;
+use crate::grace::Entered;
 use crate::peer::frame::Hello;
 use crate::peer::message::{Answer, Ask, Done, OwnCopy, ReplicaUpdate, ReplicaWrite, Updated};
+use crate::peer::{Asker, Handler};
 use crate::ring::NodeId;
 use crate::settle::Settling;
 use crate::version::Record;
@@ -25,6 +26,27 @@ impl Handler for Asks {
     fn judge(&self, hello: &Hello) -> Option<String> {
         let others: Vec<&str> = self.coordinator.peers.nodes().map(NodeId::as_str).collect();
         hello.refusal(&self.cluster, self.coordinator.placement.me().as_str(), &others)
+    }
+
+    fn begin(&self, ask: Ask, asker: Asker) -> Option<(Ask, Asker)> {
+        let replica = &self.coordinator.replica;
+        match ask {
+            Ask::Read(read) if read.held_for.is_none() => asker.tell(replica.answer_read(&read)),
+            Ask::Write(write) if write.held_for.is_none() => {
+                replica.begin_answer_write(&write, |answer| asker.tell(answer));
+            }
+            other => return Some((other, asker)),
+        }
+        None
+    }
+
+    /// But for the ask that waits for a grace period: it would wait for itself.
+    fn enter(&self, ask: &Ask) -> Option<Entered> {
+        (!matches!(ask, Ask::Settle(_))).then(|| self.coordinator.grace.enter())
+    }
+
+    fn lead(&self) {
+        self.coordinator.replica.lead();
     }
 
     async fn handle(&self, from: &str, ask: Ask) -> Answer {

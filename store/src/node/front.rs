@@ -5,18 +5,20 @@
 //! `UNCERTAIN`, whatever became of the others.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::{StreamExt, stream};
+use tokio::task::yield_now;
 
 use super::info::Info;
 use super::repair;
 use crate::anti_entropy::AntiEntropy;
 use crate::command::{Command, Level};
-use crate::coordinator::{Change, Coordinator};
+use crate::coordinator::{self, Change, Coordinator, UnderWay};
 use crate::metrics::{Histogram, Request, Requests};
-use crate::request::Failure;
+use crate::request::{Failure, Outcome};
 use crate::resp::Reply;
 use crate::server::Service;
 use crate::version::{Context, Record};
@@ -32,14 +34,36 @@ pub(super) struct Front {
     pub(super) requests: Arc<Requests>,
 }
 
+/// A command, as far as it is when it was begun.
+enum Begun<'a> {
+    /// One request, whose client can be told.
+    Told(Result<Outcome, Failure>, &'a Histogram),
+    /// One request, which must hear of something.
+    Waits(Request, UnderWay, &'a Histogram),
+    /// Several requests, or something else altogether: not begun yet.
+    Other(BoxFuture<'a, Reply>),
+}
+
 impl Service for Front {
-    async fn execute(&self, command: Command) -> Reply {
-        self.coordinator.stats.commands.add();
-        self.answer(command).await.unwrap_or_else(|failure| {
-            let error = failure.to_string();
-            self.requests.count_error(&error);
-            Reply::Error(error)
-        })
+    /// Begins them all; has what they left with the own engine committed, once; then waits for those
+    /// that need more.
+    async fn execute(&self, commands: Vec<Command>) -> Vec<Reply> {
+        self.coordinator.stats.commands.add_all(commands.len() as u64);
+        let start = Instant::now();
+        let mut begun: Vec<Begun<'_>> =
+            commands.into_iter().map(|command| self.begin(command)).collect();
+        if begun.iter().any(|it| matches!(it, Begun::Waits(Request::Write, ..))) {
+            // Others who are about to leave theirs should share the commit.
+            yield_now().await;
+            self.coordinator.replica.lead();
+            begun.iter_mut().for_each(Begun::look);
+        }
+        if begun.iter().all(|it| matches!(it, Begun::Told(..))) {
+            // One look at the clock for all: they were over together.
+            let took = start.elapsed();
+            return begun.into_iter().filter_map(|it| self.said(it, took)).collect();
+        }
+        join_all(begun.into_iter().map(|it| self.end(it, start))).await
     }
 
     fn refused(&self, error: &str) {
@@ -47,7 +71,75 @@ impl Service for Front {
     }
 }
 
+impl Begun<'_> {
+    /// Whether its client can be told by now.
+    fn look(&mut self) {
+        if let Begun::Waits(_, under_way, latency) = self
+            && let Some(told) = under_way.look()
+        {
+            *self = Begun::Told(told, latency);
+        }
+    }
+}
+
 impl Front {
+    /// Begins a command: of one key, as most are, there and then.
+    fn begin(&self, command: Command) -> Begun<'_> {
+        let (request, begun, latency) = match command {
+            Command::Get { mut keys, many: false } if keys.len() == 1 => {
+                let key = keys.pop().expect("there is one");
+                let latency = self.requests.latency(Request::Read, &key);
+                (Request::Read, self.coordinator.begin_read(key, None), latency)
+            }
+            Command::Set { mut pairs } if pairs.len() == 1 => {
+                let (key, value) = pairs.pop().expect("there is one");
+                let latency = self.requests.latency(Request::Write, &key);
+                let change = Change { value: Some(value), ..Change::default() };
+                (Request::Write, self.coordinator.begin_write(key, change), latency)
+            }
+            other => return Begun::Other(Box::pin(self.carry_out(other))),
+        };
+        match begun {
+            coordinator::Begun::Over(told) => Begun::Told(told, latency),
+            coordinator::Begun::UnderWay(under_way) => Begun::Waits(request, under_way, latency),
+        }
+    }
+
+    /// The reply to one `GET` or `SET` whose client can be told.
+    fn said(&self, begun: Begun<'_>, took: Duration) -> Option<Reply> {
+        let Begun::Told(told, latency) = begun else { return None };
+        latency.record(took);
+        Some(self.reply(told))
+    }
+
+    async fn end(&self, begun: Begun<'_>, start: Instant) -> Reply {
+        let (told, latency) = match begun {
+            Begun::Told(told, latency) => (told, latency),
+            Begun::Waits(_, under_way, latency) => (under_way.end().await, latency),
+            Begun::Other(reply) => return reply.await,
+        };
+        latency.record(start.elapsed());
+        self.reply(told)
+    }
+
+    fn reply(&self, told: Result<Outcome, Failure>) -> Reply {
+        match told {
+            Ok(Outcome::Read(record)) => greatest(record.as_ref()).map_or(Reply::Nil, Reply::Bulk),
+            Ok(Outcome::Written(_)) => Reply::OK,
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    async fn carry_out(&self, command: Command) -> Reply {
+        self.answer(command).await.unwrap_or_else(|failure| self.failed(&failure))
+    }
+
+    fn failed(&self, failure: &Failure) -> Reply {
+        let error = failure.to_string();
+        self.requests.count_error(&error);
+        Reply::Error(error)
+    }
+
     async fn answer(&self, command: Command) -> Result<Reply, Failure> {
         Ok(match command {
             Command::Get { keys, many } => self.get(keys, many).await?,
@@ -177,7 +269,7 @@ fn all_or_uncertain<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Failu
 }
 
 fn greatest(record: Option<&Record>) -> Option<Bytes> {
-    record.and_then(|record| record.values().pop())
+    record.and_then(Record::greatest)
 }
 
 fn values(record: Option<&Record>) -> Reply {

@@ -1,7 +1,7 @@
 //! Our connection to one other node: dialled, kept alive, cut when silent, dialled again.
 //!
-//! A caller hands over an ask and gets its answer, or an error that says whether the ask may have
-//! left this node. While there is no connection an ask is refused at once, and so it is when the
+//! A caller hands over an ask and is told its answer, or an error that says whether the ask may have
+//! left this node; told on the task that owns the socket, where nobody may wait. While there is no connection an ask is refused at once, and so it is when the
 //! queue is full: waiting in line for a node that does not answer only spends the caller's time.
 //!
 //! ```text
@@ -82,6 +82,7 @@ impl CallError {
 
 struct Outgoing {
     ask: Ask,
+    deadline: Instant,
     waiter: Waiter,
 }
 
@@ -108,15 +109,21 @@ impl Link {
         self.connected.load(Ordering::Acquire)
     }
 
-    /// Asks, and waits for the answer until `deadline`. A refusal comes back as an error.
-    pub async fn call(&self, ask: Ask, deadline: Instant) -> Result<Answer, CallError> {
+    /// Asks. `waiter` is told the answer, or why there is none; some time after `deadline`, that it is
+    /// late. An error that is returned it is not told: then nothing was sent.
+    pub fn ask(&self, ask: Ask, deadline: Instant, waiter: Waiter) -> Result<(), CallError> {
         if !self.is_connected() {
             return Err(CallError::NotConnected);
         }
-        let (waiter, answer) = oneshot::channel();
-        self.queue.try_send(Outgoing { ask, waiter }).map_err(|_| CallError::Overloaded)?;
-        match timeout_at(deadline.into(), answer).await {
-            Ok(Ok(Ok(Answer::Refused(refused)))) => Err(CallError::Refused(refused.error)),
+        let outgoing = Outgoing { ask, deadline, waiter };
+        self.queue.try_send(outgoing).map_err(|_| CallError::Overloaded)
+    }
+
+    /// Asks, and waits for the answer until `deadline`. A refusal comes back as an error.
+    pub async fn call(&self, ask: Ask, deadline: Instant) -> Result<Answer, CallError> {
+        let (tell, told) = oneshot::channel();
+        self.ask(ask, deadline, Box::new(|answer| drop(tell.send(answer))))?;
+        match timeout_at(deadline.into(), told).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(CallError::Lost),
             Err(_) => Err(CallError::Late),
@@ -185,14 +192,17 @@ impl Line {
             end = read(stream, &pending) => end,
             () = watch(&pending, self.timing.silence) => Ok("silent"),
         };
-        lock(&pending).lose();
+        let lost = lock(&pending).lose();
+        for waiter in lost {
+            waiter(Err(CallError::Lost));
+        }
         end.map_or_else(|error| error.to_string(), str::to_owned)
     }
 
     /// What is still in the queue was never written.
     fn refuse_unsent(&mut self) {
         while let Ok(outgoing) = self.asks.try_recv() {
-            let _ = outgoing.waiter.send(Err(CallError::NotConnected));
+            (outgoing.waiter)(Err(CallError::NotConnected));
         }
     }
 }
@@ -213,12 +223,13 @@ async fn write(
             },
             _ = tick.tick() => {
                 let quiet = lock(pending).quiet(Instant::now()) >= ping;
-                quiet.then(|| Outgoing { ask: Ask::Ping(Ping {}), waiter: oneshot::channel().0 })
+                let deadline = Instant::now() + ping;
+                quiet.then(|| Outgoing { ask: Ask::Ping(Ping {}), deadline, waiter: Box::new(drop) })
             }
         };
         let mut has_yielded = false;
-        while let Some(Outgoing { ask, waiter }) = next {
-            let id = lock(pending).ask(waiter, Instant::now());
+        while let Some(Outgoing { ask, deadline, waiter }) = next {
+            let id = lock(pending).ask(waiter, deadline, Instant::now());
             sink.feed(Request { id, ask: Some(ask) }.encode_to_vec().into()).await?;
             next = asks.try_recv().ok();
             if next.is_none() && !has_yielded {
@@ -239,8 +250,12 @@ async fn read(
     while let Some(frame) = stream.next().await {
         let response = Response::decode(frame?.freeze())?;
         let waiter = lock(pending).answer(response.id, Instant::now());
+        // Not under the lock: who is told may ask again.
         if let Some(waiter) = waiter {
-            let _ = waiter.send(response.answer.ok_or(CallError::Confused));
+            waiter(match response.answer {
+                Some(Answer::Refused(refused)) => Err(CallError::Refused(refused.error)),
+                answer => answer.ok_or(CallError::Confused),
+            });
         }
     }
     Ok("the other side hung up")
@@ -250,11 +265,14 @@ async fn read(
 async fn watch(pending: &Mutex<Pending>, silence: Duration) {
     loop {
         sleep(silence / 10).await;
-        let mut pending = lock(pending);
-        if pending.silent(Instant::now()) >= silence {
+        let now = Instant::now();
+        if lock(pending).silent(now) >= silence {
             return;
         }
-        pending.sweep();
+        let late = lock(pending).expire(now);
+        for waiter in late {
+            waiter(Err(CallError::Late));
+        }
     }
 }
 

@@ -1,23 +1,20 @@
 //! What other nodes ask of us, on the connections they opened.
 //!
-//! An ask is begun where it is read, in the order in which they came: most reads are done there and
-//! then, and writes are in the engine's hands together before any of them waits for the disk. One that
-//! waits goes on in a task of its own, so that it does not hold up the ping behind it; how many may be under way on a connection is bounded, and beyond that we stop
-//! reading, which the other side feels as a full pipe. A connection over which nothing came for a
-//! while is closed: its dialler, which pings, has given it up long ago. So is one whose dialler has opened
-//! another.
+//! An ask is begun where it is read, in the order in which they came: reads are done there and then,
+//! and writes that came together are left with the engine together, and then committed at once. What
+//! must wait for more goes on in a task of its own, so that it does not hold up the ping behind it; how
+//! many may be under way on a connection is bounded, and beyond that we stop reading, which the other
+//! side feels as a full pipe. A connection over which nothing came for a while is closed: its dialler,
+//! which pings, has given it up long ago. So is one whose dialler has opened another.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::frame::{HandshakeError, Hello, welcome};
 use super::message::{Answer, Ask, Request, Response};
 use super::turn::Turns;
+use crate::grace::Entered;
 
 /// Asks of one connection served at once.
 const UNDER_WAY: usize = 1024;
@@ -41,6 +39,38 @@ pub trait Handler: Send + Sync + 'static {
     fn judge(&self, hello: &Hello) -> Option<String>;
     /// Answers an ask of the node `from`.
     fn handle(&self, from: &str, ask: Ask) -> impl Future<Output = Answer> + Send;
+    /// Begins to answer an ask where nothing needs a task; gives it back where it does.
+    fn begin(&self, ask: Ask, asker: Asker) -> Option<(Ask, Asker)> {
+        Some((ask, asker))
+    }
+    /// Holds back grace periods until an ask is answered that needs a task: what it brings is begun late,
+    /// after what its node sent behind it.
+    fn enter(&self, _: &Ask) -> Option<Entered> {
+        None
+    }
+    /// No more asks came together with those that were begun.
+    fn lead(&self) {}
+}
+
+/// Who asked, and is to be told the answer.
+pub struct Asker {
+    id: u64,
+    answers: mpsc::UnboundedSender<Outgoing>,
+    place: OwnedSemaphorePermit,
+}
+
+/// An answer, and the place it takes until it is written: so many wait at most.
+struct Outgoing {
+    response: Response,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Asker {
+    /// Sends the answer. If nobody is there to send it to, the connection is gone, and the asker knows.
+    pub fn tell(self, answer: Answer) {
+        let response = Response { id: self.id, answer: Some(answer) };
+        let _ = self.answers.send(Outgoing { response, _place: self.place });
+    }
 }
 
 /// Accepts connections of other nodes until `shutdown`; those still open are then closed, and what
@@ -98,57 +128,67 @@ async fn exchange<H: Handler>(
     let turn = turns.take(&from).await;
     frames.set_backpressure_boundary(WRITE_BYTES);
     let (mut sink, stream) = frames.split();
-    let (answers, mut answered) = mpsc::channel::<Bytes>(UNDER_WAY);
+    // Not bounded by itself: what is in it has a place each.
+    let (answers, mut answered) = mpsc::unbounded_channel::<Outgoing>();
     let write = async {
-        while let Some(frame) = answered.recv().await {
-            sink.feed(frame).await?;
-            // Whoever else has an answer by now should share the system call.
-            yield_now().await;
-            while let Ok(frame) = answered.try_recv() {
-                sink.feed(frame).await?;
+        while let Some(outgoing) = answered.recv().await {
+            sink.feed(Bytes::from(outgoing.response.encode_to_vec())).await?;
+            while let Ok(outgoing) = answered.try_recv() {
+                sink.feed(Bytes::from(outgoing.response.encode_to_vec())).await?;
             }
             sink.flush().await?;
         }
         Ok(())
     };
-    tokio::select! {
+    let end = tokio::select! {
         end = write => end,
-        end = read(stream, handler, from, answers, asks) => end,
+        end = read(stream, handler.clone(), from, answers, asks) => end,
         () = turn.over() => Ok(()),
-    }
+    };
+    // For writes that were begun, should this have ended before they were led.
+    handler.lead();
+    end
 }
 
 async fn read<H: Handler>(
     mut stream: impl Stream<Item = std::io::Result<BytesMut>> + Unpin,
     handler: Arc<H>,
     from: Arc<str>,
-    answers: mpsc::Sender<Bytes>,
+    answers: mpsc::UnboundedSender<Outgoing>,
     asks: TaskTracker,
 ) -> Result<(), HandshakeError> {
     let places = Arc::new(Semaphore::new(UNDER_WAY));
-    while let Ok(Some(frame)) = timeout(ABANDONED, stream.next()).await {
+    let mut has_begun = false;
+    loop {
+        let frame = match stream.next().now_or_never() {
+            Some(frame) => frame,
+            None if has_begun => {
+                // Others who are about to leave writes should share the commit.
+                yield_now().await;
+                handler.lead();
+                has_begun = false;
+                continue;
+            }
+            None => timeout(ABANDONED, stream.next()).await.unwrap_or(None),
+        };
+        let Some(frame) = frame else { return Ok(()) };
         let Request { id, ask } = Request::decode(frame?.freeze())?;
         let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        let (handler, from, answers) = (handler.clone(), from.clone(), answers.clone());
-        let mut served = Box::pin(async move {
-            let answer = match ask {
-                Some(Ask::Ping(_)) => Answer::Done(super::message::Done {}),
-                Some(ask) => handler.handle(&from, ask).await,
-                None => Answer::refused("ERR this node is too old to know what is asked"),
-            };
-            // Nobody to send it to means the connection is gone, and the asker knows.
-            let _ =
-                answers.send(Response { id, answer: Some(answer) }.encode_to_vec().into()).await;
-            drop(place);
-        });
-        if !is_done(served.as_mut()).await {
-            asks.spawn(served);
+        let asker = Asker { id, answers: answers.clone(), place };
+        match ask {
+            Some(Ask::Ping(_)) => asker.tell(Answer::Done(super::message::Done {})),
+            None => asker.tell(Answer::refused("ERR this node is too old to know what is asked")),
+            Some(ask) => match handler.begin(ask, asker) {
+                None => has_begun = true,
+                Some((ask, asker)) => {
+                    let (handler, from) = (handler.clone(), from.clone());
+                    let under_way = handler.enter(&ask);
+                    asks.spawn(async move {
+                        asker.tell(handler.handle(&from, ask).await);
+                        drop(under_way);
+                    });
+                }
+            },
         }
     }
-    Ok(())
-}
-
-/// Begins `work` here and now; whether that was all of it.
-async fn is_done(mut work: Pin<&mut (impl Future<Output = ()> + Send)>) -> bool {
-    poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
 }

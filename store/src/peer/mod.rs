@@ -23,5 +23,6 @@ mod pending;
 mod turn;
 
 pub use link::{CallError, Link, Timing};
-pub use listener::{Handler, listen};
+pub use listener::{Asker, Handler, listen};
 pub use peers::Peers;
+pub use pending::Waiter;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::frame::Hello;
 use super::message::{Answer, Ask};
-use super::{CallError, Link, Timing};
+use super::{CallError, Link, Timing, Waiter};
 use crate::config::Config;
 use crate::ring::{NameError, NodeId};
 
@@ -33,6 +33,18 @@ impl Peers {
     /// Whether a connection to `node` stands, as far as one can know.
     pub fn is_connected(&self, node: &NodeId) -> bool {
         self.links.get(node).is_some_and(Link::is_connected)
+    }
+
+    /// Asks `node`; see [`Link::ask`].
+    pub fn ask(
+        &self,
+        node: &NodeId,
+        ask: Ask,
+        deadline: Instant,
+        waiter: Waiter,
+    ) -> Result<(), CallError> {
+        let link = self.links.get(node).ok_or(CallError::NotConnected)?;
+        link.ask(ask, deadline, waiter)
     }
 
     /// Asks `node`, and waits for its answer until `deadline`.

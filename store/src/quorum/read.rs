@@ -1,12 +1,23 @@
 //! Replies in; the newest that any of them held, and who must still learn of it, out.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::tally::{Progress, Tally};
 use super::write::WriteQuorum;
 use crate::ring::NodeId;
 use crate::version::{Record, Tag};
+
+/// What a replica replied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reply {
+    /// Nothing yet.
+    None,
+    /// What it holds.
+    Holds(Option<Record>),
+}
 
 /// The replies to one read.
 ///
@@ -16,7 +27,8 @@ pub struct ReadQuorum {
     tally: Tally,
     /// What each replica held when it first replied: a later reply may tell of a later write, whose
     /// copy the first no longer proves.
-    replies: BTreeMap<NodeId, Option<Record>>,
+    /// At the replica's place in the list.
+    replies: SmallVec<[Reply; 1]>,
     /// The join of all replies.
     joined: Option<Record>,
     /// The highest floor of those that hold nothing.
@@ -26,19 +38,24 @@ pub struct ReadQuorum {
 impl ReadQuorum {
     /// A read of `replicas` of which `r` must reply.
     pub fn new(replicas: impl IntoIterator<Item = NodeId>, r: usize) -> ReadQuorum {
-        ReadQuorum {
-            tally: Tally::new(replicas, r),
-            replies: BTreeMap::new(),
-            joined: None,
-            floor: 0,
-        }
+        ReadQuorum::over(Tally::new(replicas, r))
+    }
+
+    /// The same. *Requires* that no node stands in the list twice.
+    pub fn of(replicas: Arc<[NodeId]>, r: usize) -> ReadQuorum {
+        ReadQuorum::over(Tally::of(replicas, r))
+    }
+
+    fn over(tally: Tally) -> ReadQuorum {
+        let replies = SmallVec::from_elem(Reply::None, tally.replicas().len());
+        ReadQuorum { tally, replies, joined: None, floor: 0 }
     }
 
     /// `from` holds `record`; `None` is a reply too: it holds nothing of the key.
     pub fn add(&mut self, from: &NodeId, record: Option<Record>) -> Progress {
-        if self.tally.answer(from) {
+        if let Some(place) = self.tally.place(from).filter(|_| self.tally.answer(from)) {
             self.joined = Record::join_held(self.joined.take(), record.clone());
-            self.replies.insert(from.clone(), record);
+            self.replies[place] = Reply::Holds(record);
         }
         self.progress()
     }
@@ -85,9 +102,12 @@ impl ReadQuorum {
     /// Replicas that replied with less than the join, in the order of the preference list: read repair
     /// sends it to them.
     pub fn behind(&self) -> Vec<NodeId> {
-        let held = |node: &&NodeId| self.replies.get(*node);
-        let behind = |node: &&NodeId| held(node).is_some_and(|reply| *reply != self.joined);
-        self.tally.replicas().iter().filter(behind).cloned().collect()
+        let replicas = self.tally.replicas().iter().zip(&self.replies);
+        let behind = replicas.filter(|(_, reply)| match reply {
+            Reply::Holds(record) => *record != self.joined,
+            Reply::None => false,
+        });
+        behind.map(|(node, _)| node.clone()).collect()
     }
 
     /// The write-back that a register's read must wait for before it may return the join: a write
@@ -98,8 +118,10 @@ impl ReadQuorum {
     /// [silent](WriteQuorum::silent) in the quorum returned, and the client is to wait until it is met.
     pub fn write_back(&self, w: usize) -> Option<WriteQuorum> {
         self.joined.as_ref()?;
-        let mut quorum = WriteQuorum::new(self.tally.replicas().iter().cloned(), w);
-        for (node, _) in self.replies.iter().filter(|(_, reply)| **reply == self.joined) {
+        let mut quorum = WriteQuorum::of(self.tally.shared_replicas(), w);
+        let replicas = self.tally.replicas().iter().zip(&self.replies);
+        let holds_it = |reply: &Reply| matches!(reply, Reply::Holds(it) if *it == self.joined);
+        for (node, _) in replicas.filter(|(_, reply)| holds_it(reply)) {
             quorum.add(node);
         }
         (quorum.progress() != Progress::Met).then_some(quorum)

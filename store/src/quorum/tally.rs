@@ -1,7 +1,9 @@
 //! Who has answered, who has refused, and whether that is enough.
 
-use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::ring::NodeId;
 
@@ -16,16 +18,24 @@ pub enum Progress {
     Unreachable,
 }
 
+/// What was heard of a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Answer,
+    Refusal,
+}
+
 /// Who has answered, who has refused, and how many are needed.
 ///
 /// Prints as `needs 2 of 3, 1 acknowledged: n2; refused: n1, n3`, the verb before it being the
 /// quorum's to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
-    replicas: Vec<NodeId>,
+    replicas: Arc<[NodeId]>,
     needed: usize,
-    answered: BTreeSet<NodeId>,
-    refused: BTreeSet<NodeId>,
+    /// Of each replica, at its place in the list.
+    heard: SmallVec<[Heard; 8]>,
 }
 
 impl Tally {
@@ -38,37 +48,40 @@ impl Tally {
                 distinct.push(replica);
             }
         }
-        Tally {
-            replicas: distinct,
-            needed: needed.max(1),
-            answered: BTreeSet::new(),
-            refused: BTreeSet::new(),
-        }
+        Tally::of(distinct.into(), needed)
+    }
+
+    /// The same. *Requires* that no node stands in the list twice.
+    pub(super) fn of(replicas: Arc<[NodeId]>, needed: usize) -> Tally {
+        let heard = SmallVec::from_elem(Heard::Nothing, replicas.len());
+        Tally { replicas, needed: needed.max(1), heard }
+    }
+
+    /// Where a replica stands in the list.
+    pub(super) fn place(&self, node: &NodeId) -> Option<usize> {
+        self.replicas.iter().position(|replica| replica == node)
     }
 
     /// Counts an answer. Returns whether it is the first of a replica.
     ///
     /// An answer after a refusal counts: a replica given up as late did answer after all.
     pub(super) fn answer(&mut self, from: &NodeId) -> bool {
-        let counts = self.replicas.contains(from) && self.answered.insert(from.clone());
-        if counts {
-            self.refused.remove(from);
-        }
-        counts
+        let Some(place) = self.place(from) else { return false };
+        std::mem::replace(&mut self.heard[place], Heard::Answer) != Heard::Answer
     }
 
     /// Counts an error or a timeout, unless that replica has answered.
     pub(super) fn refuse(&mut self, from: &NodeId) {
-        if self.replicas.contains(from) && !self.answered.contains(from) {
-            self.refused.insert(from.clone());
+        if let Some(place) = self.place(from).filter(|&it| self.heard[it] == Heard::Nothing) {
+            self.heard[place] = Heard::Refusal;
         }
     }
 
     /// How far the quorum is.
     pub fn progress(&self) -> Progress {
-        if self.answered.len() >= self.needed {
+        if self.answered() >= self.needed {
             Progress::Met
-        } else if self.replicas.len() - self.refused.len() < self.needed {
+        } else if self.replicas.len() - self.count(Heard::Refusal) < self.needed {
             Progress::Unreachable
         } else {
             Progress::Pending
@@ -82,12 +95,12 @@ impl Tally {
 
     /// How many have answered.
     pub fn answered(&self) -> usize {
-        self.answered.len()
+        self.count(Heard::Answer)
     }
 
     /// Whether `node` has answered.
     pub fn has_answered(&self, node: &NodeId) -> bool {
-        self.answered.contains(node)
+        self.place(node).is_some_and(|place| self.heard[place] == Heard::Answer)
     }
 
     /// The replicas, in the order of the preference list.
@@ -95,24 +108,34 @@ impl Tally {
         &self.replicas
     }
 
+    /// The same, to share.
+    pub(super) fn shared_replicas(&self) -> Arc<[NodeId]> {
+        self.replicas.clone()
+    }
+
     /// Replicas that have not answered, whether they refused or are still silent.
     pub fn missing(&self) -> Vec<NodeId> {
-        self.those(|node| !self.answered.contains(node))
+        self.those(|heard| heard != Heard::Answer)
     }
 
     /// Replicas that have neither answered nor refused.
     pub fn silent(&self) -> Vec<NodeId> {
-        self.those(|node| !self.answered.contains(node) && !self.refused.contains(node))
+        self.those(|heard| heard == Heard::Nothing)
     }
 
-    fn those(&self, holds: impl Fn(&NodeId) -> bool) -> Vec<NodeId> {
-        self.replicas.iter().filter(|node| holds(node)).cloned().collect()
+    fn count(&self, what: Heard) -> usize {
+        self.heard.iter().filter(|heard| **heard == what).count()
+    }
+
+    fn those(&self, holds: impl Fn(Heard) -> bool) -> Vec<NodeId> {
+        let replicas = self.replicas.iter().zip(&self.heard);
+        replicas.filter(|(_, heard)| holds(**heard)).map(|(node, _)| node.clone()).collect()
     }
 
     /// `needs 2 of 3, 1 <done>: n2; refused: n1; silent: n3`, empty lists left out.
     pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>, done: &str) -> fmt::Result {
-        let answered = self.those(|node| self.answered.contains(node));
-        let refused = self.those(|node| self.refused.contains(node));
+        let answered = self.those(|heard| heard == Heard::Answer);
+        let refused = self.those(|heard| heard == Heard::Refusal);
         write!(f, "needs {} of {}, {} {done}", self.needed, self.replicas.len(), answered.len())?;
         list(f, ": ", &answered)?;
         list(f, "; refused: ", &refused)?;

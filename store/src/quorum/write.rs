@@ -1,6 +1,7 @@
 //! Acknowledgements in, progress out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::tally::{Progress, Tally};
 use crate::ring::NodeId;
@@ -17,6 +18,11 @@ impl WriteQuorum {
     /// A write to `replicas` of which `w` must acknowledge.
     pub fn new(replicas: impl IntoIterator<Item = NodeId>, w: usize) -> WriteQuorum {
         WriteQuorum { tally: Tally::new(replicas, w) }
+    }
+
+    /// The same. *Requires* that no node stands in the list twice.
+    pub fn of(replicas: Arc<[NodeId]>, w: usize) -> WriteQuorum {
+        WriteQuorum { tally: Tally::of(replicas, w) }
     }
 
     /// `from` has made the write durable.

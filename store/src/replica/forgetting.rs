@@ -112,21 +112,18 @@ impl Replica {
                 continue;
             }
             let (tell, told) = oneshot::channel();
-            let mut is_gone = false;
-            let forgets = |own: Option<Record>| {
+            let next = |own: Option<Record>| {
                 let is_it = |own: &Record| own.digest() == *digest && own.is_tombstone();
                 let is_kept = |own: &Record| !is_it(own) || own.counter().is_none();
-                is_gone = own.as_ref().is_some_and(|own| !is_kept(own));
-                Ok(own.filter(is_kept))
+                let is_gone = own.as_ref().is_some_and(|own| !is_kept(own));
+                Ok((own.filter(is_kept), is_gone))
             };
-            let begun = self.hand_over(home, key, forgets, |result| drop(tell.send(result)));
-            flights.push((begun, told, is_gone));
+            self.change(home, key, next, |result| drop(tell.send(result)));
+            flights.push(told);
         }
-        self.lead();
         let mut forgotten = 0;
-        for (begun, told, is_gone) in flights {
-            self.landed(begun?.1, told).await?;
-            forgotten += u64::from(is_gone);
+        for told in flights {
+            forgotten += u64::from(self.landed(told).await?);
         }
         Ok(forgotten)
     }

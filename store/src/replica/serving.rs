@@ -1,5 +1,6 @@
 //! What a replica answers to other nodes who ask for its copies, or bring theirs.
 
+use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Replica;
@@ -34,17 +35,33 @@ impl Replica {
 
     /// `Done`, once the record is joined with the own copy and that is durable.
     pub async fn answer_write(&self, write: ReplicaWrite) -> Answer {
+        let (tell, told) = oneshot::channel();
+        self.begin_answer_write(&write, |answer| drop(tell.send(answer)));
+        self.lead();
+        told.await.unwrap_or_else(|_| Answer::refused("ERR the engine ended with a write in hand"))
+    }
+
+    /// Begins to join the record with the own copy, and tells `Done` when that is durable.
+    pub fn begin_answer_write(
+        &self,
+        write: &ReplicaWrite,
+        tell: impl FnOnce(Answer) + Send + 'static,
+    ) {
         if let Some(refusal) = self.refusal(&write.key) {
-            return refusal;
+            return tell(refusal);
         }
-        let record = match Record::decode(&write.record) {
+        let record = match Record::decode_shared(&write.record) {
             Ok(record) => record,
-            Err(error) => return Answer::refused(format!("ERR a record cannot be read: {error}")),
+            Err(error) => {
+                return tell(Answer::refused(format!("ERR a record cannot be read: {error}")));
+            }
         };
-        match self.join(self.placement.home(&write.key), &write.key, record).await {
-            Ok(()) => Answer::Done(Done {}),
-            Err(error) => Answer::refused(error.to_string()),
-        }
+        self.begin_join(self.placement.home(&write.key), &write.key, record, |result| {
+            tell(result.map_or_else(
+                |error| Answer::refused(error.to_string()),
+                |()| Answer::Done(Done {}),
+            ));
+        });
     }
 
     /// Of a key of which we are no primary: the other node is configured apart.

@@ -22,9 +22,9 @@ pub(super) struct Forwarding {
 
 impl Request {
     pub(super) fn forward(&mut self) {
-        let mut left: Vec<NodeId> = self.target.primaries.clone();
+        let mut left: Vec<NodeId> = self.target.primaries.to_vec();
         left.sort_by_key(|node| self.target.down.contains(node));
-        let quorum = WriteQuorum::new(self.target.primaries.iter().cloned(), self.target.w);
+        let quorum = WriteQuorum::of(self.target.primaries.clone(), self.target.w);
         self.forwarding = Some(Forwarding { left: left.into(), quorum, missing: Vec::new() });
         self.count(Event::Forwarded);
         self.forward_to_next();

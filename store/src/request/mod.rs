@@ -52,6 +52,7 @@ pub use call::{Action, Call, CallId, Event, Outcome, Purpose, Reply};
 pub use failure::{Failure, Shortfall};
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -72,9 +73,9 @@ pub struct Target {
     /// How conflicts of the keyspace end.
     pub policy: Policy,
     /// The nodes that hold the key, nearest first.
-    pub primaries: Vec<NodeId>,
+    pub primaries: Arc<[NodeId]>,
     /// Who stands in for them, in order; none where quorums are strict.
-    pub stand_ins: Vec<NodeId>,
+    pub stand_ins: Arc<[NodeId]>,
     /// Nodes believed to be down.
     pub down: BTreeSet<NodeId>,
     /// Replies a read phase waits for.
@@ -210,8 +211,10 @@ impl Request {
             }
             Goal::Read => {
                 let joined = reading.quorum.joined().cloned();
-                let write_back = reading.quorum.write_back(self.target.w);
-                match (joined, write_back.filter(|_| self.target.policy == Policy::Register)) {
+                let is_register = self.target.policy == Policy::Register;
+                let write_back =
+                    is_register.then(|| reading.quorum.write_back(self.target.w)).flatten();
+                match (joined, write_back) {
                     (Some(record), Some(quorum)) => {
                         self.count(Event::WroteBack);
                         self.store(&record, quorum, Outcome::Read(Some(record.clone())));

@@ -21,7 +21,7 @@ pub(super) struct Reading {
 impl Reading {
     fn new(target: &Target) -> Reading {
         Reading {
-            quorum: ReadQuorum::new(target.primaries.iter().cloned(), target.r),
+            quorum: ReadQuorum::of(target.primaries.clone(), target.r),
             stand_ins: StandIns::new(target),
             missing: Vec::new(),
             own: None,
@@ -75,7 +75,8 @@ impl Request {
         }
         if is_own {
             let own = self.reading.as_ref().and_then(|reading| reading.own.as_ref());
-            self.ask_others(own.map(Record::digest));
+            let known = own.filter(|_| self.others().next().is_some()).map(Record::digest);
+            self.ask_others(known);
         }
         self.decide_reading();
     }
@@ -107,10 +108,12 @@ impl Request {
     /// Brings the join to whoever replied with less, but for those that a write-back told.
     pub(super) fn repair(&mut self) {
         let Some(reading) = &self.reading else { return };
-        let Some(joined) = reading.quorum.joined().cloned() else { return };
         let mended = |node: &NodeId| self.storing.as_ref().is_some_and(|it| it.was_sent_to(node));
         let behind: Vec<NodeId> =
             reading.behind().into_iter().filter(|node| !mended(node)).collect();
+        let Some(joined) = reading.quorum.joined().filter(|_| !behind.is_empty()).cloned() else {
+            return;
+        };
         for to in behind {
             let id = CallId { to, purpose: Purpose::Repair };
             self.call(id, Call::Store(joined.clone()));

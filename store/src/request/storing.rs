@@ -1,8 +1,6 @@
 //! The write phase: a record sent to all replicas, W waited for, and somebody found to keep it for
 //! each of them that stays away.
 
-use std::collections::BTreeSet;
-
 use super::stand_ins::{StandIns, Step};
 use super::{
     Action, Call, CallId, Event, Failure, Goal, Outcome, Purpose, Reply, Request, Shortfall,
@@ -21,7 +19,7 @@ pub(super) struct Storing {
     then: Outcome,
     stand_ins: StandIns,
     missing: Vec<(NodeId, CallError)>,
-    sent_to: BTreeSet<NodeId>,
+    sent_to: Vec<NodeId>,
     /// Calls of this phase not yet heard of.
     open: usize,
     is_decided: bool,
@@ -47,7 +45,7 @@ impl Storing {
 impl Request {
     /// Begins the write phase of a record that nobody holds.
     pub(super) fn store_everywhere(&mut self, record: &Record, then: Outcome) {
-        let quorum = WriteQuorum::new(self.target.primaries.iter().cloned(), self.target.w);
+        let quorum = WriteQuorum::of(self.target.primaries.clone(), self.target.w);
         self.store(record, quorum, then);
     }
 
@@ -61,18 +59,18 @@ impl Request {
             then,
             stand_ins: StandIns::new(&self.target),
             missing: Vec::new(),
-            sent_to: silent.iter().cloned().collect(),
+            sent_to: silent.clone(),
             open: silent.len(),
             is_decided: false,
         });
         // Our own last: it may be done at once, and the others should be on their way by then.
-        let (own, others): (Vec<_>, Vec<_>) =
-            silent.into_iter().partition(|node| *node == self.target.me);
-        for to in others.iter().chain(&own) {
+        let me = self.target.me.clone();
+        let (others, own) = (silent.iter().filter(|to| **to != me), silent.contains(&me));
+        for to in others.chain(own.then_some(&me)) {
             let id = CallId { to: to.clone(), purpose: Purpose::Store };
             self.call(id, Call::Store(record.clone()));
         }
-        for owner in self.believed_down(&others) {
+        for owner in self.believed_down(&silent) {
             self.stand_in_for_writer(&owner);
         }
         self.wake_if_stand_ins();
@@ -84,8 +82,8 @@ impl Request {
         let why = match heard {
             Ok(Reply::Updated(record, context)) => {
                 let then = Outcome::Written(context);
-                let primaries = self.target.primaries.iter().cloned();
-                let mut quorum = WriteQuorum::new(primaries, self.target.w);
+                let primaries = self.target.primaries.clone();
+                let mut quorum = WriteQuorum::of(primaries, self.target.w);
                 quorum.add(&self.target.me);
                 return self.store(&record, quorum, then);
             }

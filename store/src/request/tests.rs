@@ -31,6 +31,7 @@ fn shown(record: Option<&Record>) -> String {
 
 /// `register of n1 n2 n3 at n1 w=2 stand-ins n4 down n3`: which request, and where.
 fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
+    let (mut primaries, mut stand_ins) = (Vec::new(), Vec::new());
     let mut target = Target {
         me: node("n1"),
         policy: match words[0] {
@@ -39,8 +40,8 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
             "lww" => Policy::Lww,
             other => panic!("no policy {other}"),
         },
-        primaries: Vec::new(),
-        stand_ins: Vec::new(),
+        primaries: Vec::new().into(),
+        stand_ins: Vec::new().into(),
         down: BTreeSet::new(),
         r: 2,
         w: 2,
@@ -50,12 +51,13 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
         match *word {
             "of" | "at" | "stand-ins" | "down" => list = word,
             name if name.starts_with("w=") => target.w = name[2..].parse().unwrap(),
-            name if list == "of" => target.primaries.push(node(name)),
+            name if list == "of" => primaries.push(node(name)),
             name if list == "at" => target.me = node(name),
-            name if list == "stand-ins" => target.stand_ins.push(node(name)),
+            name if list == "stand-ins" => stand_ins.push(node(name)),
             name => drop(target.down.insert(node(name))),
         }
     }
+    (target.primaries, target.stand_ins) = (primaries.into(), stand_ins.into());
     Request::begin(target, goal)
 }
 

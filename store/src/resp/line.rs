@@ -22,16 +22,7 @@ impl LineScanner {
         bytes_max: usize,
         too_long: &str,
     ) -> Result<Option<Bytes>, ProtocolError> {
-        let found = buffer[self.searched..].iter().position(|&byte| byte == b'\n');
-        let length = found.map_or(buffer.len(), |at| self.searched + at);
-        if length > bytes_max {
-            return Err(ProtocolError::malformed(too_long));
-        }
-        if found.is_none() {
-            self.searched = length;
-            return Ok(None);
-        }
-        self.searched = 0;
+        let Some(length) = self.find(buffer, bytes_max, too_long)? else { return Ok(None) };
         let line = buffer.split_to(length).freeze();
         buffer.advance(1);
         Ok(Some(line))
@@ -44,18 +35,44 @@ impl LineScanner {
         too_long: &str,
         invalid: &str,
     ) -> Result<Option<i64>, ProtocolError> {
-        let Some(line) = self.take(buffer, NUMBER_BYTES_MAX, too_long)? else { return Ok(None) };
-        let number = line.strip_suffix(b"\r").and_then(|line| parse_integer(&line[1..]));
+        let Some(length) = self.find(buffer, NUMBER_BYTES_MAX, too_long)? else { return Ok(None) };
+        let line = buffer[..length].strip_suffix(b"\r");
+        let number = line.and_then(|line| parse_integer(&line[1..]));
+        buffer.advance(length + 1);
         number.map(Some).ok_or_else(|| ProtocolError::malformed(invalid))
+    }
+
+    /// The length of the next line, without its LF.
+    fn find(
+        &mut self,
+        buffer: &[u8],
+        bytes_max: usize,
+        too_long: &str,
+    ) -> Result<Option<usize>, ProtocolError> {
+        let found = buffer[self.searched..].iter().position(|&byte| byte == b'\n');
+        let length = found.map_or(buffer.len(), |at| self.searched + at);
+        if length > bytes_max {
+            return Err(ProtocolError::malformed(too_long));
+        }
+        self.searched = if found.is_some() { 0 } else { length };
+        Ok(found.map(|_| length))
     }
 }
 
 /// Decimal, an optional minus, no other sign, no blank.
 pub(super) fn parse_integer(digits: &[u8]) -> Option<i64> {
-    if digits.first() == Some(&b'+') {
+    let (sign, digits) = match digits.strip_prefix(b"-") {
+        Some(digits) => (-1, digits),
+        None => (1, digits),
+    };
+    if digits.is_empty() {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    // Towards the sign, for the least integer has no positive twin.
+    digits.iter().try_fold(0_i64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0') * sign)?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Takes the CRLF that ends a bulk string off `buffer`, which holds at least two bytes.

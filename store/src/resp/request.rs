@@ -11,6 +11,8 @@ use super::{Limits, ProtocolError, inline};
 
 /// Longest inline command, as in Redis.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Arguments of most requests: room is made for them at once.
+const ARGUMENTS_USUAL: usize = 3;
 /// Most we make room for before the bytes are there.
 const RESERVE_BYTES_MAX: usize = 64 * 1024;
 
@@ -42,6 +44,7 @@ impl RequestDecoder {
         if count > self.limits.elements {
             return Err(ProtocolError::malformed(INVALID));
         }
+        self.arguments.reserve(count.min(ARGUMENTS_USUAL));
         self.missing = (count > 0).then_some(count);
         Ok(Some(count))
     }

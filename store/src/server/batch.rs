@@ -6,23 +6,24 @@
 //! order in which they were asked. Whatever meets a key that an earlier one writes, or writes one that
 //! an earlier one reads, waits for it: on one connection a GET sees the SET before it.
 
-use std::collections::HashSet;
-
-use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::command::{Command, Touched};
 
 /// The most that is carried out together for one connection; a bound on what its replies take.
 const COMMANDS_MAX: usize = 64;
+/// Keys that are looked through one by one; a batch that names more takes no more commands.
+const KEYS_MAX: usize = 128;
 
 /// Requests of one connection to be carried out together, in the order of their replies.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     commands: Vec<Command>,
-    /// How many of them the sets below know: one alone is never looked up.
+    /// How many of them are known below: one alone is never looked up.
     known: usize,
-    read: HashSet<Bytes>,
-    written: HashSet<Bytes>,
+    /// The hash of each key named, and whether it is written. Two keys of one hash pass for the same,
+    /// which costs them a wait.
+    keys: Vec<(u64, bool)>,
     is_closed: bool,
 }
 
@@ -33,16 +34,19 @@ impl Batch {
             return true;
         }
         self.learn();
-        let is_free = |key: &Bytes| !self.written.contains(key);
-        !self.is_closed
-            && self.commands.len() < COMMANDS_MAX
-            && match command.touched() {
-                Touched::Read(keys) => keys.iter().all(is_free),
-                Touched::Written(keys) => {
-                    keys.iter().all(|key| is_free(key) && !self.read.contains(key))
-                }
-                Touched::All => false,
-            }
+        if self.is_closed || self.commands.len() >= COMMANDS_MAX || self.keys.len() > KEYS_MAX {
+            return false;
+        }
+        let (keys, writes) = match command.touched() {
+            Touched::Read(keys) => (keys, false),
+            Touched::Written(keys) => (keys, true),
+            Touched::All => return false,
+        };
+        let meets = |key: &[u8]| {
+            let hash = xxh3_64(key);
+            self.keys.iter().any(|&(known, is_written)| known == hash && (writes || is_written))
+        };
+        keys.len() <= KEYS_MAX && !keys.into_iter().any(meets)
     }
 
     /// *Requires* that it is admitted.
@@ -52,16 +56,24 @@ impl Batch {
 
     /// What is here, in order; it is empty then.
     pub(super) fn take(&mut self) -> Vec<Command> {
-        std::mem::take(self).commands
+        let commands = std::mem::take(&mut self.commands);
+        (self.known, self.is_closed) = (0, false);
+        self.keys.clear();
+        commands
     }
 
     fn learn(&mut self) {
         for command in &self.commands[self.known..] {
-            match command.touched() {
-                Touched::Read(keys) => self.read.extend(keys),
-                Touched::Written(keys) => self.written.extend(keys),
-                Touched::All => self.is_closed = true,
-            }
+            let (keys, writes) = match command.touched() {
+                Touched::Read(keys) => (keys, false),
+                Touched::Written(keys) => (keys, true),
+                Touched::All => {
+                    self.is_closed = true;
+                    continue;
+                }
+            };
+            self.is_closed |= keys.len() > KEYS_MAX;
+            self.keys.extend(keys.iter().take(KEYS_MAX).map(|key| (xxh3_64(key), writes)));
         }
         self.known = self.commands.len();
     }
@@ -69,6 +81,8 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn get(keys: &[&'static str]) -> Command {
@@ -112,6 +126,12 @@ mod tests {
     #[test]
     fn what_looks_at_the_whole_node_goes_alone() {
         assert_eq!(runs([set("a"), Command::DbSize, set("b"), set("c")]), [1, 1, 2]);
+    }
+
+    #[test]
+    fn who_names_very_many_keys_goes_alone() {
+        let many = || Command::Get { keys: vec![Bytes::from("k"); KEYS_MAX + 1], many: true };
+        assert_eq!(runs([get(&["a"]), many(), get(&["a"]), get(&["b"])]), [1, 1, 2]);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -141,14 +140,11 @@ impl Connection {
 
     /// Carries out what waits in `batch`, together, and replies in order.
     async fn carry_out<S: Service>(&mut self, service: &S, batch: &mut Batch) {
-        let mut commands = batch.take();
-        if commands.len() > 1 {
-            for reply in join_all(commands.into_iter().map(|it| service.execute(it))).await {
+        let commands = batch.take();
+        if !commands.is_empty() {
+            for reply in service.execute(commands).await {
                 self.reply(&reply);
             }
-        } else if let Some(command) = commands.pop() {
-            let reply = service.execute(command).await;
-            self.reply(&reply);
         }
     }
 

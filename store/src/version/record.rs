@@ -194,6 +194,14 @@ impl Record {
         }
     }
 
+    /// The greatest value a reader sees.
+    pub fn greatest(&self) -> Option<Bytes> {
+        match self {
+            Record::Register { value, .. } | Record::Lww { value, .. } => value.clone(),
+            Record::Siblings(_) | Record::Branches(_) => self.values().pop(),
+        }
+    }
+
     /// Whether a reader sees any value.
     pub fn has_value(&self) -> bool {
         match self {

@@ -158,7 +158,7 @@ fn requests() -> impl Strategy<Value = (Target, Goal)> {
             let me = node(&format!("n{me}"));
             let stand_ins = STAND_INS.iter().filter(|_| is_sloppy).map(|name| node(name)).collect();
             let down = down.into_iter().map(node).filter(|down| *down != me).collect();
-            let primaries = PRIMARIES.map(node).to_vec();
+            let primaries = PRIMARIES.map(node).into();
             let target = Target { me, policy, primaries, stand_ins, down, r, w };
             (target, if is_read { Goal::Read } else { goal_of("v") })
         },
