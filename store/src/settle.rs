@@ -47,7 +47,8 @@ impl Settling {
             hints_taken: self.stats.hints_taken.get(),
             boot: self.boot,
         };
-        // A node takes what we send in order, also over a new connection: see `peer::listen`.
+        // A node begins what we send in the order in which it came, also over a new connection; what it
+        // only sets out to do holds back its own grace period, which whoever asks waits for next time.
         let deadline = Instant::now() + PATIENCE;
         let delivered = self.peers.nodes().map(async |node| {
             let ping = self.peers.call(node, Ask::Ping(Ping {}), deadline).await;
