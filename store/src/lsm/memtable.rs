@@ -36,7 +36,7 @@ use super::cursor::{Cursor, EntryRef};
 use crate::engine::{Batch, EngineError};
 
 /// What an entry costs beside its bytes, about: its slot, its places in tree and index, two allocations.
-const ENTRY_OVERHEAD_BYTES: usize = 220;
+const ENTRY_OVERHEAD_BYTES: usize = 160;
 /// Entries a cursor copies first, and at most, while it holds the lock.
 const PAGE: std::ops::Range<usize> = 8..256;
 
