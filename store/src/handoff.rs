@@ -51,6 +51,7 @@ pub enum HoldError {
 pub struct Hints {
     engine: Arc<dyn Engine>,
     stats: Arc<Stats>,
+    leaving: Arc<Mutex<Leaving>>,
     start: Instant,
     /// How long a hint is kept.
     age: Duration,
@@ -58,10 +59,21 @@ pub struct Hints {
     kept: Mutex<Kept>,
 }
 
+/// Hints that are kept no more, and may still be on disk: after a crash they would be kept again.
+#[derive(Default)]
+struct Leaving {
+    /// Whose removal is with the engine.
+    under_way: usize,
+    /// Whose removal is to be tried once more.
+    refused: Vec<Bytes>,
+}
+
 struct Kept {
     queue: HintQueue,
     /// Where each hint lies on disk.
     stored: HashMap<HintId, Bytes>,
+    /// Found on disk at the start, and not kept: unreadable, or too many.
+    strange: Vec<Bytes>,
     /// Of the next hint on disk; rises over restarts, so that hints keep their order.
     sequence: u64,
 }
@@ -75,12 +87,14 @@ impl Hints {
         limits: &Limits,
     ) -> Result<Hints, EngineError> {
         let queue = HintQueue::new(limits.hint_bytes);
-        let mut kept = Kept { queue, stored: HashMap::new(), sequence: 0 };
+        let mut kept = Kept { queue, stored: HashMap::new(), strange: Vec::new(), sequence: 0 };
         for owner in owners {
             kept.load(&*engine, &owner)?;
         }
         let age = Duration::from_millis(limits.hint_age_ms);
-        Ok(Hints { engine, stats, start: Instant::now(), age, kept: Mutex::new(kept) })
+        let refused = std::mem::take(&mut kept.strange);
+        let leaving = Arc::new(Mutex::new(Leaving { under_way: 0, refused }));
+        Ok(Hints { engine, stats, leaving, start: Instant::now(), age, kept: Mutex::new(kept) })
     }
 
     /// Keeps `record` for `owner`, if there is room.
@@ -148,9 +162,12 @@ impl Hints {
         }
     }
 
-    /// How many are kept.
+    /// How many are kept, or may be once more after a crash.
     pub fn pending(&self) -> usize {
-        self.lock().queue.len()
+        // In this order: one that leaves meanwhile is counted twice rather than not at all.
+        let kept = self.lock().queue.len();
+        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        kept + leaving.under_way + leaving.refused.len()
     }
 
     /// How many are kept, by owner, and the bytes of all.
@@ -188,12 +205,27 @@ impl Hints {
     }
 
     fn remove(&self, stored: Bytes) {
-        let told = Box::new(|result: Result<(), EngineError>| {
+        let leaving = self.leaving.clone();
+        leaving.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        let entries = vec![(stored.clone(), None)];
+        let told = Box::new(move |result: Result<(), EngineError>| {
+            let mut leaving = leaving.lock().unwrap_or_else(PoisonError::into_inner);
+            leaving.under_way -= 1;
             if let Err(error) = result {
                 tracing::error!("failed to drop a hint: {error}");
+                leaving.refused.push(stored);
             }
         });
-        self.engine.write(Batch { entries: vec![(stored, None)] }, told);
+        self.engine.write(Batch { entries }, told);
+    }
+
+    /// Tries once more to remove from disk what could not be removed.
+    fn retry_removals(&self) {
+        let refused = {
+            let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut leaving.refused)
+        };
+        refused.into_iter().for_each(|stored| self.remove(stored));
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -218,7 +250,8 @@ impl Kept {
                 {
                     self.stored.insert(id, stored);
                 } else {
-                    tracing::warn!("left out a hint for {owner} that cannot be kept");
+                    tracing::warn!("dropped a hint for {owner} that cannot be kept");
+                    self.strange.push(stored);
                 }
             }
         }
@@ -257,6 +290,7 @@ pub async fn run(
             tick.tick().await;
             if round % EXPIRY_TICKS == 0 {
                 hints.expire();
+                hints.retry_removals();
             }
             let owners = hints.owners();
             let present = owners.iter().filter(|node| view.is_up(node) && peers.is_connected(node));
@@ -345,8 +379,8 @@ mod tests {
         let (first, _) = hints.first(&owner())[0];
         hints.acknowledge(&owner(), first);
         hints.acknowledge(&owner(), first);
-        assert_eq!((hints.pending(), hints.stats.hints_replayed.get()), (2, 1));
         engine.close().unwrap();
+        assert_eq!((hints.pending(), hints.stats.hints_replayed.get()), (2, 1));
         drop((engine, hints));
 
         let engine = start();
@@ -376,9 +410,32 @@ mod tests {
         let hints = Hints::open(engine.clone(), Arc::default(), [owner()], &limits).unwrap();
         hints.take(&owner(), &Bytes::from("a"), &record(1));
         hints.expire();
-        assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
         engine.close().unwrap();
+        assert_eq!((hints.pending(), hints.stats.hints_dropped.get()), (0, 1));
         assert_eq!(engine.scan(b"", 1).unwrap(), []);
+    }
+
+    #[test]
+    fn a_hint_is_gone_when_its_removal_is_durable_and_not_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let start = || Arc::new(Lsm::open(directory.path(), Options::default()).unwrap());
+        let engine = start();
+        let hints = open(&engine, 1 << 20);
+        hints.take(&owner(), &Bytes::from("a"), &record(1));
+        let (id, _) = hints.first(&owner())[0];
+        engine.close().unwrap();
+        hints.acknowledge(&owner(), id);
+        hints.retry_removals();
+        assert_eq!((hints.pending(), hints.owners().len()), (1, 0), "a start would find it again");
+        drop((engine, hints));
+
+        let engine = start();
+        assert_eq!(open(&engine, 1 << 20).pending(), 1, "as it does");
+        let cramped = open(&engine, 0);
+        assert_eq!((cramped.pending(), cramped.owners().len()), (1, 0), "not kept, and on disk");
+        cramped.retry_removals();
+        engine.close().unwrap();
+        assert_eq!((cramped.pending(), engine.scan(b"h", 1).unwrap().len()), (0, 0));
     }
 
     /// An owner that says no until it is willing, and never takes the key `poison`. Remembers what it
@@ -440,9 +497,9 @@ mod tests {
             hints.take(&owner(), &Bytes::from(key), &record(1));
         }
         replay(&hints, &peers, &owner()).await;
-        assert_eq!(hints.pending(), 0);
         assert_eq!(*far.taken.lock().unwrap(), ["a", "c", "b"], "in the order they were taken");
         engine.close().unwrap();
+        assert_eq!(hints.pending(), 0);
         assert!(engine.scan(b"h", 1).unwrap().is_empty(), "and none on disk");
     }
 

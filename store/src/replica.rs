@@ -212,7 +212,7 @@ impl Replica {
         self.shared.live.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
 
-    /// Deleted keys of which a tombstone is held.
+    /// Deleted keys of which a tombstone is held that may be forgotten some day.
     pub fn tombstones(&self) -> u64 {
         self.shared.tombstones.load(Ordering::Relaxed).try_into().unwrap_or(0)
     }
@@ -315,6 +315,11 @@ impl Shared {
         Ok(Some(Held { record, digest: xxh3_64(&encoded) }))
     }
 
+    /// Whether a write of the key is not yet durable, and told to its tree.
+    fn is_flying(&self, stored: &[u8]) -> bool {
+        self.stripe(stored).iter().any(|flight| flight.stored == stored)
+    }
+
     /// A write is in flight no more, unless a later one of its key is.
     fn remove_flight(&self, stored: &Bytes, ticket: u64) {
         let mut stripe = self.stripe(stored);
@@ -351,10 +356,11 @@ struct Step {
 
 impl Step {
     fn between(tree: TreeId, key: &Bytes, own: Option<&Held>, held: Option<&Held>) -> Step {
-        // As a key with a value, and as a tombstone.
-        let counts = |held: Option<&Held>| match held.map(|held| held.record.is_tombstone()) {
+        // As a key with a value, and as a tombstone that may go some day.
+        let counts = |held: Option<&Held>| match held.map(|held| &held.record) {
             None => (0, 0),
-            Some(is_dead) => (i64::from(!is_dead), i64::from(is_dead)),
+            Some(record) if record.has_value() => (1, 0),
+            Some(record) => (0, i64::from(record.counter().is_some())),
         };
         let (before, now) = (counts(own), counts(held));
         Step {

@@ -40,13 +40,16 @@ pub struct Undelivered(NodeId, CallError);
 
 impl Settling {
     /// Returns when all is over and delivered that was begun before; what is kept of hints then.
+    ///
+    /// # Errors
+    ///
+    /// Where another node cannot be reached: what was sent to it may still be on its way.
     pub async fn settle(&self) -> Result<Calm, Undelivered> {
         self.grace.passed().await;
-        let calm = Calm {
-            hints_kept: self.hints.pending() as u64,
-            hints_taken: self.stats.hints_taken.get(),
-            boot: self.boot,
-        };
+        // In this order: a hint taken in between is kept, or was not counted the time before.
+        let hints_taken = self.stats.hints_taken.get();
+        let hints_kept = self.hints.pending() as u64;
+        let calm = Calm { hints_kept, hints_taken, boot: self.boot };
         // A node begins what we send in the order in which it came, also over a new connection; what it
         // only sets out to do holds back its own grace period, which whoever asks waits for next time.
         let deadline = Instant::now() + PATIENCE;

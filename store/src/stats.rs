@@ -77,6 +77,8 @@ counts! {
     hints_dropped: "schism_hints_dropped", Replication "hints_dropped";
     /// Tombstones that this node has forgotten, for every replica had them and nothing needs them.
     tombstones_reaped: "schism_tombstones_reaped", Stats "tombstones_reaped";
+    /// Rounds in which no tombstone could be forgotten, for a member was away, or kept hints.
+    reaping_failures: "schism_reaping_failures", Stats "reaping_failures";
     /// Exchanges of Merkle trees with another node that were finished.
     exchanges: "schism_merkle_exchanges", Stats "exchanges";
     /// Records that an exchange brought to either side: what hints and repairs had missed.

@@ -1,4 +1,4 @@
-//! What this node answers to one that began an exchange.
+//! What this node answers to one that began an exchange, or has tombstones forgotten.
 //!
 //! Every answer is bounded, whatever is asked: by [`LOOK`] nodes or buckets, by a page of keys, by one
 //! record. Who asks more is refused, for no healthy node does.
@@ -11,7 +11,7 @@ use crate::peer::message::{
     Answer, Ask, Children, Done, Forget, KeyHash, Listing, Roots, TreeChildren, TreeList, TreeRoot,
 };
 use crate::placement::{Placement, TreeId};
-use crate::replica::{Listed, Replica};
+use crate::replica::{Listed, Page, Replica};
 use crate::ring::NodeId;
 use crate::stats::Stats;
 
@@ -76,6 +76,9 @@ impl Answers {
 
     async fn forget(&self, other: &NodeId, ask: Forget) -> Result<Answer, String> {
         let id = self.tree(other, &ask.tree, 0)?;
+        if ask.keys.len() > Page::KEYS_MAX {
+            return Err(format!("ERR {} keys at once, at most {}", ask.keys.len(), Page::KEYS_MAX));
+        }
         let tombstones: Vec<Listed> =
             ask.keys.into_iter().map(|listed| (listed.key, listed.hash)).collect();
         let forgotten = self.replica.forget(id, &tombstones).await;

@@ -10,7 +10,8 @@
 //!
 //! So both sides end with the join of what both held. Neither side stands still meanwhile: writes go
 //! on, and what was compared a moment ago may be old. That costs a look in vain or leaves a key to the
-//! next exchange, and never a record, for nothing is ever removed or replaced, only joined.
+//! next exchange, and never a record, for nothing is replaced, only joined; and what is forgotten meanwhile,
+//! a tombstone that nothing needs, may at worst be brought back once.
 //!
 //! An exchange knows neither clock nor socket, and has no memory worth keeping: whoever loses an
 //! answer drops the exchange and begins another, which finds what is left to do. It ends: a look takes

@@ -119,11 +119,16 @@ impl AntiEntropy {
         while self.replica.catching_up_with() > 0 {
             tick.tick().await;
             for other in self.replica.owed_exchanges() {
-                if self.peers.is_connected(&other)
-                    && let Err(error) = self.compare(&other).await
-                {
-                    tracing::info!("catching up with {other} goes on later: {error}");
+                if !self.peers.is_connected(&other) {
+                    continue;
                 }
+                let why = match self.compare(&other).await {
+                    Ok(tally) if tally.refused == 0 => continue,
+                    Ok(tally) => format!("{} keys or buckets were left out", tally.refused),
+                    Err(error) => error.to_string(),
+                };
+                tracing::warn!("has not caught up with {other} yet: {why}");
+                tokio::time::sleep(TICK).await;
             }
         }
     }

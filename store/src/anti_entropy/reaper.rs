@@ -61,6 +61,7 @@ impl Reaper {
                 tick.tick().await;
                 for tree in self.led() {
                     if let Err(error) = self.reap(tree).await {
+                        self.anti_entropy.stats.reaping_failures.add();
                         tracing::debug!("tombstones stay for now: {error}");
                     }
                 }
@@ -88,6 +89,7 @@ impl Reaper {
             if replica.tombstones() == 0 {
                 return Ok(());
             }
+            self.is_worth_a_look()?;
             let page = replica.list_tombstones(tree, after.as_ref()).await?;
             if !page.keys.is_empty() {
                 after = page.keys.last().map(|(key, _)| key.clone());
@@ -98,6 +100,22 @@ impl Reaper {
             }
         }
         Ok(())
+    }
+
+    /// What can be known to fail need not be tried, for to look for tombstones is to look at everything.
+    fn is_worth_a_look(&self) -> Result<(), RoundError> {
+        let AntiEntropy { placement, peers, .. } = &*self.anti_entropy;
+        let away = peers.nodes().find(|node| !peers.is_connected(node));
+        if let Some(away) = away {
+            return Err(RoundError::Call(away.clone(), CallError::NotConnected));
+        }
+        match self.settling.hints.pending() {
+            0 => Ok(()),
+            kept => {
+                let why = Restless::Hints(kept as u64);
+                Err(RoundError::Restless(placement.me().clone(), why))
+            }
+        }
     }
 
     async fn round(&self, tree: TreeId, tombstones: Vec<Listed>) -> Result<(), RoundError> {

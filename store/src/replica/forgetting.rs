@@ -72,6 +72,10 @@ impl Replica {
 
     /// Tombstones of a tree that may be forgotten some day, after `after`, with their digests; looks at
     /// every record of its keyspace from there on.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine fails, or a record cannot be read.
     pub async fn list_tombstones(
         &self,
         tree: TreeId,
@@ -86,6 +90,10 @@ impl Replica {
                 let record = Record::decode(&encoded)?;
                 let is_dead = record.is_tombstone() && record.counter().is_some();
                 if !is_dead || self.placement.home(&key).tree != tree {
+                    continue;
+                }
+                // While it flies the tree may not tell of it yet, and a comparison would pass over it.
+                if self.shared.is_flying(&layout::data(&keyspace, &key)) {
                     continue;
                 }
                 if page.keys.len() == Page::KEYS_MAX || bytes >= Page::KEY_BYTES {
@@ -104,6 +112,10 @@ impl Replica {
     ///
     /// *Requires* that nothing is left anywhere that they superseded, see
     /// [`Reaping`](crate::anti_entropy::Reaping).
+    ///
+    /// # Errors
+    ///
+    /// Where the engine fails; some may be forgotten then, and others not.
     pub async fn forget(&self, tree: TreeId, tombstones: &[Listed]) -> Result<u64, ReplicaError> {
         let mut flights = Vec::new();
         for (key, digest) in tombstones {

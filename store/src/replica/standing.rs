@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Replica, ReplicaError};
 use crate::catch_up::CatchUp;
-use crate::engine::{Batch, Engine};
+use crate::engine::Batch;
 use crate::layout;
 use crate::placement::Home;
 use crate::ring::NodeId;
@@ -75,18 +75,20 @@ impl Replica {
         self.standing.left.store(catch_up.left(), Ordering::Release);
         if left > 0 && catch_up.left() == 0 {
             tracing::info!("caught up: reads are answered");
-            remember_whole(&*self.shared.engine);
+            self.remember_whole();
         }
     }
-}
 
-/// Makes durable that this directory lacks nothing; who never hears of that starts over.
-fn remember_whole(engine: &dyn Engine) {
-    let entries = vec![(layout::meta(layout::WHOLE), Some(Bytes::from_static(&[1])))];
-    let told = |result| {
-        if let Err(error) = result {
-            tracing::warn!("failed to remember that this node has caught up: {error}");
-        }
-    };
-    engine.write(Batch { entries }, Box::new(told));
+    /// Makes durable that this directory lacks nothing, what others have forgotten among it; who never
+    /// hears of that starts over.
+    fn remember_whole(&self) {
+        let (_turn, floor) = self.shared.floor.raise(0);
+        let whole = (layout::meta(layout::WHOLE), Some(Bytes::from_static(&[1])));
+        let told = |result| {
+            if let Err(error) = result {
+                tracing::warn!("failed to remember that this node has caught up: {error}");
+            }
+        };
+        self.shared.engine.write(Batch { entries: vec![floor, whole] }, Box::new(told));
+    }
 }

@@ -182,16 +182,19 @@ impl Record {
     }
 
     /// What must be remembered of this record for it to be forgotten: the highest counter in it, above
-    /// which the next write of its key must be. `None`: it cannot be forgotten, for its server vectors
-    /// count from what is held and from nothing else.
+    /// which the next write of its key must be. `None`: it cannot be forgotten. Server vectors count
+    /// from what is held and from nothing else; and a counter that no honest client can have brought
+    /// about must not leave all other keys without counters to go on with.
     pub fn counter(&self) -> Option<u64> {
-        match self {
-            Record::Register { tag, .. } => Some(tag.counter),
-            Record::Siblings(siblings) => Some(siblings.counter()),
+        const HONEST: u64 = 1 << 62;
+        let counter = match self {
+            Record::Register { tag, .. } => tag.counter,
+            Record::Siblings(siblings) => siblings.counter(),
             // Its writer's clock goes on by itself.
-            Record::Lww { .. } => Some(0),
-            Record::Branches(_) => None,
-        }
+            Record::Lww { .. } => 0,
+            Record::Branches(_) => return None,
+        };
+        (counter < HONEST).then_some(counter)
     }
 
     /// The greatest value a reader sees.

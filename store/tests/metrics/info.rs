@@ -74,6 +74,7 @@ fn same(metrics: &Exposition) -> BTreeMap<String, f64> {
         ("late_tasks", sum("schism_late_tasks")),
         ("catching_up", sum("schism_catching_up")),
         ("tombstones", sum("schism_tombstones")),
+        ("reaping_failures", sum("schism_reaping_failures_total")),
         ("tombstones_reaped", sum("schism_tombstones_reaped_total")),
         ("db0 keys", sum("schism_live_keys")),
         ("db0 expires", 0.0),

@@ -51,8 +51,8 @@ pub(crate) enum Errand {
     Fetch(Key, Micros),
     /// Anti-entropy brings another what it lacks, or has it forget.
     Push,
-    /// The leader of a round brings another a tombstone.
-    Compare(Key),
+    /// The leader of a round, begun then, brings another a tombstone.
+    Compare(Key, Micros),
 }
 
 /// A call under way.

@@ -107,7 +107,7 @@ impl World {
             Errand::Request(request, id) => self.request_hears(back.node, request, &id, heard),
             Errand::Hint(owner, id) => self.hint_was_answered(back.node, &owner, id, &heard),
             Errand::Fetch(key, began) => self.fetched(back.node, to, key, began, heard),
-            Errand::Compare(key) => self.compared(back.node, to, key, &heard),
+            Errand::Compare(key, began) => self.compared((back.node, began), to, key, &heard),
             Errand::Push => {}
         }
     }

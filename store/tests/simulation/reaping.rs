@@ -95,7 +95,8 @@ impl World {
                     if round.comparing.insert(fellow) {
                         let ask = Ask::Call(Call::Store(round.tombstone.clone()));
                         let deadline = self.agenda.now() + DEADLINE;
-                        self.call((leader, Errand::Compare(key)), fellow, (key, ask), deadline);
+                        let errand = Errand::Compare(key, round.began);
+                        self.call((leader, errand), fellow, (key, ask), deadline);
                     }
                 }
             }
@@ -112,17 +113,16 @@ impl World {
     /// A fellow replica has taken what it was brought, or has not.
     pub(crate) fn compared(
         &mut self,
-        leader: usize,
+        (leader, began): (usize, Micros),
         fellow: usize,
         key: Key,
         heard: &Result<Reply, CallError>,
     ) {
-        let Some(mut round) = self.rounds.remove(&key) else { return };
-        if let Ok(Reply::Done) = heard
-            && round.leader.0 == leader
-        {
-            round.reaping.compared(&Node::name(fellow));
-            self.rounds.insert(key, round);
+        let is_it = |round: &&mut Round| (round.leader.0, round.began) == (leader, began);
+        match (self.rounds.get_mut(&key).filter(is_it), heard) {
+            (Some(round), Ok(Reply::Done)) => round.reaping.compared(&Node::name(fellow)),
+            (Some(_), _) => drop(self.rounds.remove(&key)),
+            (None, _) => {}
         }
     }
 
@@ -140,9 +140,8 @@ impl World {
                 return false;
             }
         }
-        if let Step::Settle(left) = round.reaping.step()
-            && left.len() == self.plan.nodes
-        {
+        // Whoever is asked again is asked anew.
+        if !matches!(round.reaping.step(), Step::Settle(left) if left.len() < self.plan.nodes) {
             round.settling.clear();
         }
         true
