@@ -225,7 +225,9 @@ impl Hints {
             let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut leaving.refused)
         };
-        refused.into_iter().for_each(|stored| self.remove(stored));
+        for stored in refused {
+            self.remove(stored);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

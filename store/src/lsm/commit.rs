@@ -23,9 +23,8 @@
 //! before its callback is called, and after it is as durable as promised.
 
 use std::mem;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,7 +32,7 @@ use super::format::put_record;
 use super::log::{Recovered, Segment};
 use super::memtable::Memtable;
 use super::pressure::Flow;
-use super::queue::{Queue, Waiting, answer};
+use super::queue::{Waiting, answer};
 use super::state::{Frozen, State};
 use super::tree::Tree;
 use crate::config::Sync;
@@ -55,41 +54,6 @@ pub(super) struct Writer {
     is_full: bool,
     /// The records of a group, kept for its memory.
     records: Vec<u8>,
-}
-
-/// The writer, held by who leads. Letting go of it wakes whoever can lead next.
-pub(super) struct Led<'a> {
-    /// `None` only while it is dropped.
-    writer: Option<MutexGuard<'a, Writer>>,
-    queue: &'a Queue,
-}
-
-impl<'a> Led<'a> {
-    pub(super) fn new(writer: MutexGuard<'a, Writer>, queue: &'a Queue) -> Led<'a> {
-        Led { writer: Some(writer), queue }
-    }
-}
-
-impl Deref for Led<'_> {
-    type Target = Writer;
-
-    fn deref(&self) -> &Writer {
-        self.writer.as_deref().expect("held until it is dropped")
-    }
-}
-
-impl DerefMut for Led<'_> {
-    fn deref_mut(&mut self) -> &mut Writer {
-        self.writer.as_deref_mut().expect("held until it is dropped")
-    }
-}
-
-impl Drop for Led<'_> {
-    /// A thread that found the writer held sleeps on a batch that this holder may not have seen.
-    fn drop(&mut self) {
-        drop(self.writer.take());
-        self.queue.hand_over();
-    }
 }
 
 impl Writer {

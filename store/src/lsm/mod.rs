@@ -33,6 +33,7 @@ mod filter;
 mod flush;
 mod format;
 mod inspect;
+mod led;
 mod levels;
 mod log;
 mod manifest;

@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::commit::{Led, Writer};
+use super::commit::Writer;
 use super::compression::Compression;
 use super::directory::Directory;
+use super::led::Led;
 use super::levels::{Edit, LEVELS};
 use super::log::Behind;
 use super::manifest::Manifest;
