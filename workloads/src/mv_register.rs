@@ -18,7 +18,7 @@
 //! later read may see the value. `KV.DEL` always writes what it knows to W replicas.
 //!
 //! Few keys are in work at a time, each for a life that ends with a delete; then it rests, long enough for
-//! its tombstone to be reaped, and is made anew (see [`crate::keys`]).
+//! its tombstone to be reaped, and is made anew (see `keys.rs`).
 //!
 //! Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Replicated Data Types",
 //! 2011, §3.2.2 (MV-Register).

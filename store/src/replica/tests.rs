@@ -1,6 +1,7 @@
 //! Own copies over an engine that calls a write durable only when told to.
 
 mod causality;
+mod forgetting;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -29,7 +30,11 @@ impl Slow {
         let count = waiting.len();
         for (batch, done) in waiting {
             for (key, value) in batch.entries {
-                self.map.lock().unwrap().insert(key, value.expect("nothing is removed here"));
+                let mut map = self.map.lock().unwrap();
+                match value {
+                    Some(value) => drop(map.insert(key, value)),
+                    None => drop(map.remove(&key)),
+                }
             }
             done(Ok(()));
         }

@@ -183,10 +183,10 @@ impl Record {
 
     /// What must be remembered of this record for it to be forgotten: the highest counter in it, above
     /// which the next write of its key must be. `None`: it cannot be forgotten. Server vectors count
-    /// from what is held and from nothing else; and a counter that no honest client can have brought
-    /// about must not leave all other keys without counters to go on with.
+    /// from what is held and from nothing else; and a counter that only a forged context can have brought
+    /// about must not leave all other keys without counters to go on with, which contexts can carry.
     pub fn counter(&self) -> Option<u64> {
-        const HONEST: u64 = 1 << 62;
+        const HONEST: u64 = 1 << 47;
         let counter = match self {
             Record::Register { tag, .. } => tag.counter,
             Record::Siblings(siblings) => siblings.counter(),
