@@ -25,9 +25,8 @@ enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadQuorum {
     tally: Tally,
-    /// What each replica held when it first replied: a later reply may tell of a later write, whose
-    /// copy the first no longer proves.
-    /// At the replica's place in the list.
+    /// What each replica held when it first replied, at its place in the list: a later reply may tell
+    /// of a later write, whose copy the first no longer proves.
     replies: SmallVec<[Reply; 1]>,
     /// The join of all replies.
     joined: Option<Record>,
