@@ -66,6 +66,8 @@ counts! {
     write_backs: "schism_write_backs", Stats "write_backs";
     /// Calls to a stand-in, in the stead of a primary that was down, silent or refused.
     stand_ins: "schism_stand_ins", Stats "stand_ins";
+    /// Calls to a replica that a read had spared, for another was slow or failed.
+    hedges: "schism_hedges", Stats "hedges";
     /// Reads and writes that ended without their quorum.
     quorum_failures: "schism_quorum_failures", Stats "quorum_failures";
     /// Hints taken for nodes that did not acknowledge a write.

@@ -16,7 +16,9 @@ use super::post::{Letter, Post};
 use crate::grace::Entered;
 use crate::peer::CallError;
 use crate::placement::Home;
-use crate::request::{Action, Call, CallId, Event, Failure, Outcome, Purpose, Reply, Request};
+use crate::request::{
+    Action, Call, CallId, Event, Failure, Outcome, Patience, Purpose, Reply, Request,
+};
 
 /// What a client is told.
 pub(super) type Told = Result<Outcome, Failure>;
@@ -35,13 +37,15 @@ pub(super) struct Errand {
     post: Option<Arc<Post>>,
     /// Writes were left with the own engine, and nobody has it commit them yet.
     has_left_writes: bool,
-    wake_at: Option<Instant>,
+    wake: Option<(Instant, Patience)>,
     /// What it holds in hand is older than what others may hold by now.
     _under_way: Entered,
 }
 
+/// After this share of a request's time those who were spared are asked.
+const HEDGE_SHARE: u32 = 100;
 /// Who is silent after this share of a request's time gets a stand-in.
-const PATIENCE_SHARE: u32 = 4;
+const STAND_IN_SHARE: u32 = 4;
 
 impl Errand {
     /// A request to be carried out. *Requires* that a place was taken for it, which it gives back.
@@ -63,7 +67,7 @@ impl Errand {
             open: 0,
             post: None,
             has_left_writes: false,
-            wake_at: None,
+            wake: None,
         }
     }
 
@@ -88,7 +92,7 @@ impl Errand {
                 Action::Hint { owner, record } => {
                     self.coordinator.hints.take(&owner, &self.key, &record);
                 }
-                Action::Wake => self.wake_at = Some(self.patience()),
+                Action::Wake(patience) => self.wake = Some((self.end_of(patience), patience)),
                 Action::Count(event) => self.count(event),
             }
         }
@@ -123,13 +127,13 @@ impl Errand {
 
     /// When something is to be done though nothing is heard.
     pub(super) fn due(&self) -> Instant {
-        self.wake_at.map_or(self.deadline, |at| at.min(self.deadline))
+        self.wake.map_or(self.deadline, |(at, _)| at.min(self.deadline))
     }
 
-    /// Does what is due at `now`: asks stand-ins, or gives up whoever is silent.
+    /// Does what is due at `now`: asks those who were spared, or stand-ins, or gives up whoever is silent.
     pub(super) fn hurry(&mut self, now: Instant) -> Option<Told> {
-        if self.wake_at.take_if(|at| *at <= now).is_some() {
-            let actions = self.request.wake();
+        if let Some((_, patience)) = self.wake.take_if(|(at, _)| *at <= now) {
+            let actions = self.request.wake(patience);
             return self.carry_out(actions);
         }
         if self.deadline > now {
@@ -207,10 +211,14 @@ impl Errand {
         self.calls.len() - 1
     }
 
-    /// When who is silent is to have a stand-in.
-    fn patience(&self) -> Instant {
+    /// When a patience that begins now is over.
+    fn end_of(&self, patience: Patience) -> Instant {
+        let share = match patience {
+            Patience::Hedge => HEDGE_SHARE,
+            Patience::StandIn => STAND_IN_SHARE,
+        };
         let now = Instant::now();
-        now + self.deadline.saturating_duration_since(now) / PATIENCE_SHARE
+        now + self.deadline.saturating_duration_since(now) / share
     }
 
     fn count(&self, event: Event) {
@@ -220,6 +228,7 @@ impl Errand {
             Event::Repaired => stats.read_repairs.add(),
             Event::Forwarded => stats.forwards.add(),
             Event::StoodIn => stats.stand_ins.add(),
+            Event::Hedged => stats.hedges.add(),
         }
     }
 }

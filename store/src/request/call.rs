@@ -110,10 +110,20 @@ pub enum Action {
         /// What it missed.
         record: Record,
     },
-    /// Call [`Request::wake`](super::Request::wake) once, when it takes long.
-    Wake,
+    /// Call [`Request::wake`](super::Request::wake) with this, once it takes so long. Instead of what was
+    /// asked for before, if that is still to come.
+    Wake(Patience),
     /// Count this.
     Count(Event),
+}
+
+/// How long is waited before more is done for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as hardly a reply takes: replicas that were spared are asked too.
+    Hedge,
+    /// As long as nobody takes who is well: who is silent gets a stand-in.
+    StandIn,
 }
 
 /// What is worth counting.
@@ -127,6 +137,8 @@ pub enum Event {
     Forwarded,
     /// A stand-in was asked in the stead of a primary.
     StoodIn,
+    /// A replica that a read had spared was asked after all.
+    Hedged,
 }
 
 /// What a request came to.

@@ -15,10 +15,13 @@
 //!            lww       the wall clock
 //! ```
 //!
-//! *All replicas are asked at once*, those believed to be down too, for belief is not knowledge: the
-//! slowest never sets the latency of a quorum, and nothing need be asked twice. A primary that
-//! coordinates looks at its own copy first and tells the others its digest: who holds the same says
-//! just that, and the record itself does not travel.
+//! *A write goes to all replicas at once*, those believed to be down too, for belief is not knowledge.
+//! *A read asks R of them*, those believed up first, and spares the rest: a question is two messages and
+//! the work of a node, and R answers are all that the client may wait for. Whoever fails, and whoever is
+//! silent for a little, has the spared asked in its stead ([`Patience::Hedge`]): the slowest never sets
+//! the latency of a quorum. What it costs is that a read mends only whom it asked; anti-entropy mends
+//! the rest. A primary that coordinates looks at its own copy first and tells the others its digest: who
+//! holds the same says just that, and the record itself does not travel.
 //!
 //! *Strict quorums* count primaries alone. *Sloppy* ones take a stand-in for each primary that
 //! cannot be reached, is believed down, or is silent for long: the next node of the preference list,
@@ -39,7 +42,8 @@
 //! calls have ended (but for the coordinator itself, which keeps no hints for itself). They are tried in
 //! every order by `tests`, and in a whole cluster by `tests/simulation`.
 //! Source: DeCandia et al., "Dynamo", SOSP 2007, §4.5 and §4.6; Attiya, Bar-Noy and Dolev, JACM 1995
-//! (registers); Preguiça et al., PODC 2012 (dots).
+//! (registers); Preguiça et al., PODC 2012 (dots); Dean and Barroso, "The Tail at Scale", CACM 2013
+//! (hedged requests).
 
 mod call;
 mod failure;
@@ -48,7 +52,7 @@ mod reading;
 mod stand_ins;
 mod storing;
 
-pub use call::{Action, Call, CallId, Event, Outcome, Purpose, Reply};
+pub use call::{Action, Call, CallId, Event, Outcome, Patience, Purpose, Reply};
 pub use failure::{Failure, Shortfall};
 
 use std::collections::BTreeSet;
@@ -119,8 +123,6 @@ pub struct Request {
     is_answered: bool,
     /// What was left over is seen to.
     is_settled: bool,
-    /// It was asked to be woken.
-    is_woken: bool,
     actions: Vec<Action>,
 }
 
@@ -136,7 +138,6 @@ impl Request {
             open: 0,
             is_answered: false,
             is_settled: false,
-            is_woken: false,
             actions: Vec::new(),
         };
         request.start();
@@ -162,12 +163,13 @@ impl Request {
         std::mem::take(&mut self.actions)
     }
 
-    /// It takes long: who is silent gets a stand-in. Asked for by [`Action::Wake`].
-    pub fn wake(&mut self) -> Vec<Action> {
-        // The next phase may ask to be woken in its turn.
-        self.is_woken = false;
-        if !self.is_answered {
-            self.stand_in_for_silent();
+    /// It takes long: the spared are asked, or who is silent gets a stand-in. Asked for by
+    /// [`Action::Wake`].
+    pub fn wake(&mut self, patience: Patience) -> Vec<Action> {
+        match patience {
+            _ if self.is_answered => {}
+            Patience::Hedge => self.ask_spared(),
+            Patience::StandIn => self.stand_in_for_silent(),
         }
         std::mem::take(&mut self.actions)
     }
@@ -247,11 +249,10 @@ impl Request {
         }
     }
 
-    /// Asks to be woken, once, where waking changes anything.
+    /// Asks to be woken, where waking changes anything.
     fn wake_if_stand_ins(&mut self) {
-        if !self.target.stand_ins.is_empty() && !self.is_woken {
-            self.is_woken = true;
-            self.actions.push(Action::Wake);
+        if !self.target.stand_ins.is_empty() {
+            self.actions.push(Action::Wake(Patience::StandIn));
         }
     }
 

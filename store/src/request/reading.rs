@@ -1,7 +1,12 @@
-//! The read phase: all replicas asked, R waited for, the late ones heard for the sake of repair.
+//! The read phase: R replicas asked and waited for, the others where those are slow or fail, and the late
+//! ones heard for the sake of repair.
+
+use std::collections::VecDeque;
 
 use super::stand_ins::{StandIns, Step};
-use super::{Call, CallId, Event, Failure, Purpose, Reply, Request, Shortfall, Target};
+use super::{
+    Action, Call, CallId, Event, Failure, Patience, Purpose, Reply, Request, Shortfall, Target,
+};
 use crate::peer::CallError;
 use crate::quorum::{Progress, ReadQuorum};
 use crate::ring::NodeId;
@@ -13,8 +18,11 @@ pub(super) struct Reading {
     pub(super) quorum: ReadQuorum,
     stand_ins: StandIns,
     missing: Vec<(NodeId, CallError)>,
-    /// The coordinator's own copy, of which the others were told the digest.
+    /// The coordinator's own copy, of which the others are told the digest.
     own: Option<Record>,
+    known: Option<u64>,
+    /// Primaries that need not be asked as long as the others answer; those believed up first.
+    spared: VecDeque<NodeId>,
     is_decided: bool,
 }
 
@@ -25,6 +33,8 @@ impl Reading {
             stand_ins: StandIns::new(target),
             missing: Vec::new(),
             own: None,
+            known: None,
+            spared: VecDeque::new(),
             is_decided: false,
         }
     }
@@ -133,25 +143,61 @@ impl Request {
         }
     }
 
+    /// Asks as many primaries as must yet reply.
     fn ask_others(&mut self, known: Option<u64>) {
-        let others: Vec<NodeId> = self.others().cloned().collect();
-        for to in &others {
-            let id = CallId { to: to.clone(), purpose: Purpose::Read };
-            self.call(id, Call::Read { known });
+        let mut others: Vec<NodeId> = self.others().cloned().collect();
+        others.sort_by_key(|node| self.target.down.contains(node));
+        let reading = self.reading.as_mut().expect("a read phase begins");
+        let needed = self.target.r.max(1).saturating_sub(reading.quorum.tally().answered());
+        let spared = others.split_off(needed.min(others.len()));
+        (reading.known, reading.spared) = (known, spared.into());
+        if needed == 0 {
+            return;
         }
-        for owner in self.believed_down(&others) {
-            self.stand_in_for_reader(&owner);
+        for to in others {
+            self.ask_copy(to);
+        }
+        if self.reading.as_ref().is_some_and(|reading| !reading.spared.is_empty()) {
+            self.actions.push(Action::Wake(Patience::Hedge));
+        } else {
+            self.wake_if_stand_ins();
+        }
+    }
+
+    /// Asks all who were spared: those who were not are slow.
+    pub(super) fn ask_spared(&mut self) {
+        let reading = self.reading.as_mut().filter(|reading| !reading.is_decided);
+        let Some(reading) = reading else { return };
+        for to in std::mem::take(&mut reading.spared) {
+            self.count(Event::Hedged);
+            self.ask_copy(to);
         }
         self.wake_if_stand_ins();
+    }
+
+    fn ask_copy(&mut self, to: NodeId) {
+        let known = self.reading.as_ref().and_then(|reading| reading.known);
+        let is_down = self.target.down.contains(&to);
+        let owner = is_down.then(|| to.clone());
+        self.call(CallId { to, purpose: Purpose::Read }, Call::Read { known });
+        if let Some(owner) = owner {
+            self.stand_in_for_reader(&owner);
+        }
     }
 
     fn reader_failed(&mut self, node: &NodeId, error: CallError) {
         let reading = self.reading.as_mut().expect("a read phase asked it");
         reading.failed(node, error);
         // Once the read has its quorum, nobody else is asked.
-        if !reading.is_decided {
-            let step = reading.stand_ins.primary_failed(node);
-            self.cover_reader(node, step);
+        if reading.is_decided {
+            return;
+        }
+        let step = reading.stand_ins.primary_failed(node);
+        let next = reading.spared.pop_front();
+        self.cover_reader(node, step);
+        if let Some(next) = next {
+            self.count(Event::Hedged);
+            self.ask_copy(next);
         }
     }
 

@@ -50,6 +50,7 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
     for word in &words[1..] {
         match *word {
             "of" | "at" | "stand-ins" | "down" => list = word,
+            name if name.starts_with("r=") => target.r = name[2..].parse().unwrap(),
             name if name.starts_with("w=") => target.w = name[2..].parse().unwrap(),
             name if list == "of" => primaries.push(node(name)),
             name if list == "at" => target.me = node(name),
@@ -126,13 +127,14 @@ fn told(action: &Action) -> String {
         Action::Answer(Ok(Outcome::Written(_))) => "client <- OK".into(),
         Action::Answer(Err(failure)) => format!("client <- {failure}"),
         Action::Hint { owner, record } => format!("hint for {owner}: {}", shown(Some(record))),
-        Action::Wake => "wake me when it takes long".into(),
+        Action::Wake(Patience::Hedge) => "wake me when it is slow".into(),
+        Action::Wake(Patience::StandIn) => "wake me when it takes long".into(),
         Action::Count(event) => format!("count {event:?}"),
     }
 }
 
 /// Replays a script: `read …` and `write POLICY VALUE …` begin, `n2 store done` tells what became of
-/// a call, `wake` that it takes long.
+/// a call, `slow` that it is slow, `wake` that it takes long.
 fn replay(name: &str) {
     let mut request = None;
     script::replay(&format!("request/{name}"), |verb, words| {
@@ -148,7 +150,8 @@ fn replay(name: &str) {
                 *request = Some(begun);
                 actions
             }
-            ("wake", Some(request)) => request.wake(),
+            ("slow", Some(request)) => request.wake(Patience::Hedge),
+            ("wake", Some(request)) => request.wake(Patience::StandIn),
             (from, Some(request)) => {
                 let purpose = purpose(words[0]);
                 let heard = heard(&purpose, &words[1..]);

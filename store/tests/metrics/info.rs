@@ -65,6 +65,7 @@ fn same(metrics: &Exposition) -> BTreeMap<String, f64> {
         ("exchange_sent_bytes", sum("schism_merkle_exchange_sent_bytes_total")),
         ("exchange_received_bytes", sum("schism_merkle_exchange_received_bytes_total")),
         ("stand_ins", sum("schism_stand_ins_total")),
+        ("hedges", sum("schism_hedges_total")),
         ("nodes", sum("schism_members")),
         ("nodes_up", sum("schism_member_up")),
         ("nodes_down", metrics.value("schism_members", &[("health", "down")])),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use store::peer::CallError;
-use store::request::Reply;
+use store::request::{Patience, Reply};
 
 use crate::letter::{Letter, Return};
 
@@ -39,6 +39,8 @@ pub(crate) enum Event {
         life: u64,
         /// Which request.
         request: u64,
+        /// After which patience.
+        patience: Patience,
     },
     /// A node looks at its links, its hints and its fellow replicas.
     Tick(usize),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use store::hint::Hint;
 use store::peer::CallError;
 use store::request::{
-    Action, Call, CallId, Failure, Goal, Outcome, Purpose, Reply, Request, Target, Write,
+    Action, Call, CallId, Failure, Goal, Outcome, Patience, Purpose, Reply, Request, Target, Write,
 };
 use store::version::Context;
 
@@ -20,8 +20,10 @@ use crate::operation::Asked;
 use crate::plan::{DEADLINE, KEYS, QUORUM};
 use crate::world::World;
 
+/// After this share of a request's time those who were spared are asked.
+const HEDGE_SHARE: u64 = 100;
 /// Who is silent after this share of a request's time gets a stand-in.
-const PATIENCE_SHARE: u64 = 4;
+const STAND_IN_SHARE: u64 = 4;
 
 impl World {
     /// Begins what a client asked.
@@ -117,13 +119,13 @@ impl World {
     }
 
     /// A request is woken.
-    pub(crate) fn wake(&mut self, node: usize, life: u64, request: u64) {
+    pub(crate) fn wake(&mut self, node: usize, life: u64, request: u64, patience: Patience) {
         let at = &mut self.nodes[node];
         if at.is_up
             && at.life == life
             && let Some(running) = at.running.get_mut(&request)
         {
-            let actions = running.request.wake();
+            let actions = running.request.wake(patience);
             self.carry_out(node, request, actions);
         }
     }
@@ -138,11 +140,15 @@ impl World {
                     self.note(|| format!("n{} keeps a hint for {owner}", node + 1));
                     self.keep(node, Hint { owner, key, record }, Then::Nothing);
                 }
-                Action::Wake => {
+                Action::Wake(patience) => {
                     let (now, life) = (self.agenda.now(), self.nodes[node].life);
                     let deadline = self.nodes[node].running[&request].deadline;
-                    let later = deadline.saturating_sub(now) / PATIENCE_SHARE;
-                    self.agenda.enter(later, Event::Wake { node, life, request });
+                    let share = match patience {
+                        Patience::Hedge => HEDGE_SHARE,
+                        Patience::StandIn => STAND_IN_SHARE,
+                    };
+                    let later = deadline.saturating_sub(now) / share;
+                    self.agenda.enter(later, Event::Wake { node, life, request, patience });
                 }
                 Action::Count(_) => {}
             }

@@ -85,7 +85,9 @@ impl World {
             Event::Answer(from, back, heard) => self.carry_back(from, back, heard),
             Event::Heard(back, heard) => self.hear(back, heard),
             Event::Durable { node, life } => self.land(node, life),
-            Event::Wake { node, life, request } => self.wake(node, life, request),
+            Event::Wake { node, life, request, patience } => {
+                self.wake(node, life, request, patience);
+            }
             Event::Tick(node) => self.tick(node),
             Event::Reap => self.reap(),
             Event::Client(client) => self.client_speaks(client),

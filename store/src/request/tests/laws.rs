@@ -27,7 +27,7 @@ struct Play {
     hints: Vec<NodeId>,
     /// Calls begun after the client was told, but for repairs.
     begun_after: Vec<CallId>,
-    wakes: usize,
+    wakes: Vec<Patience>,
     calls: usize,
 }
 
@@ -49,7 +49,7 @@ impl Play {
             holders: 0,
             hints: Vec::new(),
             begun_after: Vec::new(),
-            wakes: 0,
+            wakes: Vec::new(),
             calls: 0,
         };
         let (mut request, actions) = Request::begin(target, goal);
@@ -57,9 +57,10 @@ impl Play {
         let mut chances = chances.iter().copied().chain(std::iter::repeat(250));
         while !play.open.is_empty() {
             let chance = chances.next().expect("they go on for ever");
-            if play.wakes > 0 && chance % 7 == 0 {
-                play.wakes -= 1;
-                let actions = request.wake();
+            if chance % 7 == 0
+                && let Some(patience) = play.wakes.pop()
+            {
+                let actions = request.wake(patience);
                 play.note(actions);
                 continue;
             }
@@ -92,7 +93,7 @@ impl Play {
                     self.told.push((result, open + self.perhaps_done));
                 }
                 Action::Hint { owner, .. } => self.hints.push(owner),
-                Action::Wake => self.wakes += 1,
+                Action::Wake(patience) => self.wakes.push(patience),
                 Action::Count(_) => {}
             }
         }
