@@ -69,6 +69,7 @@ mod script;
 pub mod server;
 pub mod settle;
 pub mod stats;
+mod turn;
 pub mod version;
 
 pub use command::{Command, Level};

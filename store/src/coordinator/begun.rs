@@ -7,12 +7,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::errand::{Errand, Told};
 use super::post::Post;
 use crate::request::Failure;
+use crate::turn::end_of_turn;
 
 /// A request that was begun.
 pub enum Begun {
@@ -77,7 +77,7 @@ impl UnderWay {
             }
             if self.errand.as_mut().is_some_and(|errand| errand.has_left_writes()) {
                 // Others who are about to leave theirs should share the commit.
-                yield_now().await;
+                end_of_turn().await;
                 self.post.coordinator.replica.lead();
                 continue;
             }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{StreamExt, stream};
-use tokio::task::yield_now;
 
 use super::info::Info;
 use super::repair;
@@ -21,6 +20,7 @@ use crate::metrics::{Histogram, Request, Requests};
 use crate::request::{Failure, Outcome};
 use crate::resp::Reply;
 use crate::server::Service;
+use crate::turn::end_of_turn;
 use crate::version::{Context, Record};
 
 /// Keys of one command under way at once.
@@ -54,7 +54,7 @@ impl Service for Front {
             commands.into_iter().map(|command| self.begin(command)).collect();
         if begun.iter().any(|it| matches!(it, Begun::Waits(Request::Write, ..))) {
             // Others who are about to leave theirs should share the commit.
-            yield_now().await;
+            end_of_turn().await;
             self.coordinator.replica.lead();
             begun.iter_mut().for_each(Begun::look);
         }

@@ -18,7 +18,6 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use prost::Message;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, sleep, timeout, timeout_at};
 
 use super::frame::{Frames, HandshakeError, Hello, greet};
@@ -227,17 +226,10 @@ async fn write(
                 quiet.then(|| Outgoing { ask: Ask::Ping(Ping {}), deadline, waiter: Box::new(drop) })
             }
         };
-        let mut has_yielded = false;
         while let Some(Outgoing { ask, deadline, waiter }) = next {
             let id = lock(pending).ask(waiter, deadline, Instant::now());
             sink.feed(Request { id, ask: Some(ask) }.encode_to_vec().into()).await?;
             next = asks.try_recv().ok();
-            if next.is_none() && !has_yielded {
-                // Whoever else is about to ask should share the system call.
-                has_yielded = true;
-                yield_now().await;
-                next = asks.try_recv().ok();
-            }
         }
         sink.flush().await?;
     }

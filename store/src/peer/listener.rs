@@ -15,7 +15,7 @@ use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +24,7 @@ use super::frame::{HandshakeError, Hello, welcome};
 use super::message::{Answer, Ask, Request, Response};
 use super::turn::Turns;
 use crate::grace::Entered;
+use crate::turn::end_of_turn;
 
 /// Asks of one connection served at once.
 const UNDER_WAY: usize = 1024;
@@ -164,7 +165,7 @@ async fn read<H: Handler>(
             Some(frame) => frame,
             None if has_begun => {
                 // Others who are about to leave writes should share the commit.
-                yield_now().await;
+                end_of_turn().await;
                 handler.lead();
                 has_begun = false;
                 continue;
