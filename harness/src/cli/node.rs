@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 
 use super::Failure;
 
@@ -32,6 +33,10 @@ pub(crate) struct NodeArguments {
     /// Where a single node answers a Prometheus: `GET /metrics`; without it, nowhere
     #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
     metrics: Option<SocketAddr>,
+    /// Threads that serve requests. One is the fastest where nodes, or a node and its clients, have few
+    /// cores between them: nothing is handed from one to another
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    threads: u8,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -48,12 +53,7 @@ pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")
-        .map_err(Failure::harness)?;
-    runtime.block_on(async {
+    runtime(arguments.threads)?.block_on(async {
         let node = store::Node::start(config).await.map_err(|error| match error {
             store::StartError::Config(_) => Failure::usage(error),
             _ => Failure::harness(error),
@@ -61,6 +61,19 @@ pub(crate) fn node(arguments: &NodeArguments) -> Result<u8, Failure> {
         node.run_until(asked_to_stop()).await.map_err(Failure::harness)
     })?;
     Ok(0)
+}
+
+fn runtime(threads: u8) -> Result<Runtime, Failure> {
+    let mut runtime = match threads {
+        1 => Builder::new_current_thread(),
+        threads => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(threads.into());
+            runtime
+        }
+    };
+    let runtime = runtime.enable_all().build();
+    runtime.context("failed to start the runtime").map_err(Failure::harness)
 }
 
 fn read_config(path: &std::path::Path) -> Result<store::Config, Failure> {
