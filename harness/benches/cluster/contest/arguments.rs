@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     /// Numbers of clients, a row for each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64], value_parser = clap::value_parser!(u16).range(1..=1024))]
     clients: Vec<u16>,
+    /// Spread the clients of ours over its nodes, each of which coordinates. Without it they are at one
+    /// node, as those of etcd are at the leader and those of Redis at the primary.
+    #[arg(long)]
+    pub(crate) spread: bool,
     /// A small run: 2000 keys, one round, a fifth of a second for each load.
     #[arg(long)]
     quick: bool,

@@ -49,6 +49,13 @@ impl Cluster {
         }
     }
 
+    /// From now on clients come in at one server, if they came in at several.
+    pub(crate) fn gather(&mut self) {
+        if let Door::Resp { addresses, .. } = &mut self.door {
+            addresses.truncate(1);
+        }
+    }
+
     /// Microseconds of processor time its servers took so far.
     pub(crate) fn processor_micros(&self) -> Result<f64> {
         processor::micros(self.servers.iter().map(Server::pid))

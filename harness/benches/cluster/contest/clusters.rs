@@ -55,7 +55,10 @@ async fn measure(
     let pace =
         Pace { warm_up: arguments.warm_up(), length: arguments.length(), keys: arguments.keys() };
     let ground = Ground::new(&arguments.dir)?;
-    let cluster = Cluster::start(system, Size::Three, durability, &ground).await?;
+    let mut cluster = Cluster::start(system, Size::Three, durability, &ground).await?;
+    if !arguments.spread {
+        cluster.gather();
+    }
     fill(&cluster, &ledger, pace.keys, answer::key).await?;
     let mut measured = Vec::new();
     for cell in cells {
@@ -80,9 +83,10 @@ fn name(system: System) -> String {
 }
 
 fn conditions(arguments: &Arguments) -> String {
+    let door = if arguments.spread { "spread over the nodes" } else { "at one node" };
     format!(
         "{} keys, values of {} B, {} s after {:.1} s of warm-up, median of {}. Ours: N=3 R=2 W=2, \
-         clients spread over the nodes. etcd: clients at the leader, linearizable reads, and always \
+         clients {door}. etcd: clients at the leader, linearizable reads, and always \
          synced, also where the column beside it is not. Redis: two replicas, `WAIT 1` after each \
          write, reads from the primary. CPU: processor time for each operation, of the three \
          servers and of the load generator. A ratio above 1 says that ours is ahead.",
