@@ -47,7 +47,7 @@ use crate::clock::{Clock, WallClock};
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::{Home, Placement, TreeId};
-use crate::version::{Actor, Context, Kind, Record, Write, Written};
+use crate::version::{Actor, Context, Encoded, Kind, Record, Write, Written};
 
 use forgetting::Floor;
 use standing::Standing;
@@ -85,14 +85,7 @@ struct Flight {
     stored: Bytes,
     ticket: u64,
     /// `None`: it is removed.
-    held: Option<Held>,
-}
-
-/// A record, and the digest of its encoding.
-#[derive(Clone)]
-struct Held {
-    record: Record,
-    digest: u64,
+    held: Option<Encoded>,
 }
 
 impl Replica {
@@ -133,8 +126,12 @@ impl Replica {
 
     /// The own copy of `key`.
     pub fn get(&self, home: &Home, key: &[u8]) -> Result<Option<Record>, ReplicaError> {
-        let encoded = self.get_encoded(home, key)?;
-        Ok(encoded.map(|encoded| Record::decode_shared(&encoded)).transpose()?)
+        Ok(self.copy(home, key)?.map(Encoded::into_record))
+    }
+
+    /// The own copy of `key`, with its encoding.
+    pub fn copy(&self, home: &Home, key: &[u8]) -> Result<Option<Encoded>, ReplicaError> {
+        Ok(self.get_encoded(home, key)?.map(Encoded::read).transpose()?)
     }
 
     /// Has what was begun committed: here and now, where that waits for nothing.
@@ -150,7 +147,7 @@ impl Replica {
     /// Joins `record` with the own copy; returns when the result is durable.
     pub async fn join(&self, home: &Home, key: &Bytes, record: Record) -> Result<(), ReplicaError> {
         let (tell, told) = oneshot::channel();
-        self.begin_join(home, key, record, |result| drop(tell.send(result)));
+        self.begin_join(home, key, Encoded::of(record), |result| drop(tell.send(result)));
         self.landed(told).await
     }
 
@@ -160,10 +157,16 @@ impl Replica {
         &self,
         home: &Home,
         key: &Bytes,
-        record: Record,
+        record: Encoded,
         done: impl FnOnce(Result<(), ReplicaError>) + Send + 'static,
     ) {
-        let next = |own| Ok((Record::join_held(own, Some(record)), ()));
+        let next = |own: Option<Encoded>| {
+            let joined = match own {
+                Some(own) => own.join(record),
+                None => record,
+            };
+            Ok((Some(joined), ()))
+        };
         self.change(home, key, next, done);
     }
 
@@ -190,14 +193,15 @@ impl Replica {
         value: Option<Bytes>,
         done: impl FnOnce(Result<(Record, Context), ReplicaError>) + Send + 'static,
     ) {
-        let next = |own: Option<Record>| {
+        let next = |own: Option<Encoded>| {
+            let own = own.map(Encoded::into_record);
             own.as_ref().map_or(Ok(()), |own| own_kind(home, own))?;
             let (actor, wall_micros) = (&self.actor, self.clock.micros());
             let floor = self.floor();
             let write = Write { context, actor, floor, wall_micros, value };
             let written = write.over(own, &home.settings, self.record_bytes);
             let Written { record, context } = written.map_err(ReplicaError::Crowded)?;
-            Ok((Some(record.clone()), (record, context)))
+            Ok((Some(Encoded::of(record.clone())), (record, context)))
         };
         self.change(home, key, next, done);
     }
@@ -233,7 +237,7 @@ impl Replica {
         &self,
         home: &Home,
         key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<(Option<Record>, T), ReplicaError>,
+        next: impl FnOnce(Option<Encoded>) -> Result<(Option<Encoded>, T), ReplicaError>,
         done: impl FnOnce(Result<T, ReplicaError>) + Send + 'static,
     ) {
         if let Err((done, told)) = self.hand_over(home, key, next, done) {
@@ -246,7 +250,7 @@ impl Replica {
         &self,
         home: &Home,
         key: &Bytes,
-        next: impl FnOnce(Option<Record>) -> Result<(Option<Record>, T), ReplicaError>,
+        next: impl FnOnce(Option<Encoded>) -> Result<(Option<Encoded>, T), ReplicaError>,
         done: D,
     ) -> Result<(), (D, Result<T, ReplicaError>)> {
         let stored = layout::data(&home.keyspace, key);
@@ -256,17 +260,14 @@ impl Replica {
             Some(at) => Ok(stripe[at].held.clone()),
             None => self.shared.durable_copy(&stored),
         };
-        let made = own.and_then(|own| Ok((next(own.as_ref().map(|own| own.record.clone()))?, own)));
-        let ((record, beside), own) = match made {
+        let made = own.and_then(|own| Ok((next(own.clone())?, own)));
+        let ((held, beside), own) = match made {
             Ok(made) => made,
             Err(error) => return Err((done, Err(error))),
         };
-        if flying.is_none() && own.as_ref().map(|own| &own.record) == record.as_ref() {
+        if flying.is_none() && own == held {
             return Err((done, Ok(beside)));
         }
-        let encoded = record.as_ref().map(Record::encode);
-        let held = record.zip(encoded.as_ref());
-        let held = held.map(|(record, encoded)| Held { record, digest: xxh3_64(encoded) });
         let step = Step::between(home.tree, key, own.as_ref(), held.as_ref());
         let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
         let (shared, flown) = (self.shared.clone(), stored.clone());
@@ -278,8 +279,8 @@ impl Replica {
             shared.remove_flight(&flown, ticket);
             done(result.map(|()| beside).map_err(ReplicaError::from));
         };
-        let mut entries = vec![(stored.clone(), encoded)];
-        let gone = own.filter(|_| held.is_none()).and_then(|own| own.record.counter());
+        let mut entries = vec![(stored.clone(), held.as_ref().map(|held| held.bytes().clone()))];
+        let gone = own.filter(|_| held.is_none()).and_then(|own| own.record().counter());
         let turn = gone.map(|counter| {
             let (turn, floor) = self.shared.floor.raise(counter);
             entries.push(floor);
@@ -309,10 +310,8 @@ impl Shared {
         stripe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn durable_copy(&self, stored: &[u8]) -> Result<Option<Held>, ReplicaError> {
-        let Some(encoded) = self.engine.get(stored)? else { return Ok(None) };
-        let record = Record::decode_shared(&encoded)?;
-        Ok(Some(Held { record, digest: xxh3_64(&encoded) }))
+    fn durable_copy(&self, stored: &[u8]) -> Result<Option<Encoded>, ReplicaError> {
+        Ok(self.engine.get(stored)?.map(Encoded::read).transpose()?)
     }
 
     /// Whether a write of the key is not yet durable, and told to its tree.
@@ -355,9 +354,9 @@ struct Step {
 }
 
 impl Step {
-    fn between(tree: TreeId, key: &Bytes, own: Option<&Held>, held: Option<&Held>) -> Step {
+    fn between(tree: TreeId, key: &Bytes, own: Option<&Encoded>, held: Option<&Encoded>) -> Step {
         // As a key with a value, and as a tombstone that may go some day.
-        let counts = |held: Option<&Held>| match held.map(|held| &held.record) {
+        let counts = |held: Option<&Encoded>| match held.map(Encoded::record) {
             None => (0, 0),
             Some(record) if record.has_value() => (1, 0),
             Some(record) => (0, i64::from(record.counter().is_some())),
@@ -366,8 +365,8 @@ impl Step {
         Step {
             tree,
             key: key.clone(),
-            before: own.map(|own| own.digest),
-            after: held.map(|held| held.digest),
+            before: own.map(Encoded::digest),
+            after: held.map(Encoded::digest),
             live: now.0 - before.0,
             tombstones: now.1 - before.1,
         }

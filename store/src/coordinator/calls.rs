@@ -15,13 +15,13 @@ use crate::peer::message::{
 use crate::replica::ReplicaError;
 use crate::request::{Call, Reply};
 use crate::ring::NodeId;
-use crate::version::{Context, Record};
+use crate::version::{Context, Encoded, Record};
 
 impl Errand {
     /// The own copy.
     pub(super) fn own_copy(&self) -> Result<Reply, CallError> {
         let replica = &self.coordinator.replica;
-        let own = replica.answers(&self.home).and_then(|()| replica.get(&self.home, &self.key));
+        let own = replica.answers(&self.home).and_then(|()| replica.copy(&self.home, &self.key));
         match own {
             Ok(None) => Ok(Reply::Nothing { floor: replica.floor() }),
             Ok(copy) => Ok(Reply::Copy(copy)),
@@ -31,6 +31,7 @@ impl Errand {
 
     /// Joins `record` with the own copy.
     pub(super) fn begin_store(&mut self, number: usize, record: Record) {
+        let record = self.encoded(record);
         let post = self.post().clone();
         let done = move |result: Result<(), ReplicaError>| {
             let heard = result.map(|()| Reply::Done);
@@ -79,7 +80,7 @@ impl Errand {
     }
 
     /// A call as another node reads it.
-    fn worded(&self, call: Call) -> Ask {
+    fn worded(&mut self, call: Call) -> Ask {
         let key = self.key.clone();
         match call {
             Call::Read { known } => Ask::Read(ReplicaRead { key, known, held_for: None }),
@@ -87,7 +88,8 @@ impl Errand {
                 Ask::Read(ReplicaRead { key, known: None, held_for: Some(owner.to_string()) })
             }
             Call::Store(record) => {
-                Ask::Write(ReplicaWrite { key, record: record.encode(), held_for: None })
+                let record = self.encoded(record).bytes().clone();
+                Ask::Write(ReplicaWrite { key, record, held_for: None })
             }
             Call::Hold { owner, record } => {
                 let held_for = Some(owner.to_string());
@@ -96,6 +98,12 @@ impl Errand {
             Call::Forward { context, value, w } => Ask::Update(self.update(&context, value, w)),
             Call::Update { context, value } => Ask::Update(self.update(&context, value, 1)),
         }
+    }
+
+    /// All replicas are told the same record: encoded once, it is kept.
+    fn encoded(&mut self, record: Record) -> Encoded {
+        let last = self.last_stored.take().filter(|last| *last.record() == record);
+        self.last_stored.insert(last.unwrap_or_else(|| Encoded::of(record))).clone()
     }
 
     fn update(&self, context: &Context, value: Option<Bytes>, w: usize) -> ReplicaUpdate {
@@ -128,7 +136,7 @@ fn understood(answer: Answer, key: &[u8], is_held: bool) -> Result<Reply, CallEr
 }
 
 fn copy(record: Option<Bytes>) -> Result<Reply, CallError> {
-    let record = record.map(|encoded| Record::decode_shared(&encoded)).transpose();
+    let record = record.map(Encoded::read).transpose();
     let unreadable = |error| CallError::Refused(format!("a record cannot be read: {error}"));
     record.map(Reply::Copy).map_err(unreadable)
 }

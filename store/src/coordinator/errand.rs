@@ -19,6 +19,7 @@ use crate::placement::Home;
 use crate::request::{
     Action, Call, CallId, Event, Failure, Outcome, Patience, Purpose, Reply, Request,
 };
+use crate::version::Encoded;
 
 /// What a client is told.
 pub(super) type Told = Result<Outcome, Failure>;
@@ -38,6 +39,8 @@ pub(super) struct Errand {
     /// Writes were left with the own engine, and nobody has it commit them yet.
     has_left_writes: bool,
     wake: Option<(Instant, Patience)>,
+    /// What replicas were last told to store.
+    pub(super) last_stored: Option<Encoded>,
     /// What it holds in hand is older than what others may hold by now.
     _under_way: Entered,
 }
@@ -68,6 +71,7 @@ impl Errand {
             post: None,
             has_left_writes: false,
             wake: None,
+            last_stored: None,
         }
     }
 
@@ -172,7 +176,7 @@ impl Errand {
             Call::Read { .. } => return Some((id, self.own_copy())),
             Call::ReadHeld { owner } => {
                 let held = self.coordinator.hints.held(&owner, &self.key);
-                return Some((id, Ok(Reply::Copy(held))));
+                return Some((id, Ok(Reply::Copy(held.map(Encoded::of)))));
             }
             Call::Forward { .. } => return Some((id, Err(CallError::Confused))),
             Call::Store(record) => {

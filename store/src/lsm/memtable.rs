@@ -189,25 +189,34 @@ impl State {
     }
 
     fn put(&mut self, sequence: u64, key: &[u8], value: Option<&[u8]>) {
-        let value = value.map(Bytes::copy_from_slice);
-        let length = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
-        self.bytes += length(&value);
+        self.bytes += value.map_or(0, <[u8]>::len);
         let hash = xxh3_64(key);
         let Some(place) = self.place(key, hash) else {
             self.bytes += key.len() + ENTRY_OVERHEAD_BYTES;
+            let value = value.map(Bytes::copy_from_slice);
             return self.insert(Slot { key: key.into(), sequence, value, older: Vec::new() }, hash);
         };
         let slot = &mut self.slots[place as usize];
-        let was = (slot.sequence, std::mem::replace(&mut slot.value, value));
-        let is_pinned = self.pins.range(was.0..sequence).next().is_some();
+        let (before, old) = (slot.sequence, slot.value.take());
         slot.sequence = sequence;
-        if is_pinned {
+        if self.pins.range(before..sequence).next().is_some() {
             self.bytes += ENTRY_OVERHEAD_BYTES;
-            slot.older.push(was);
+            slot.older.push((before, old));
+            slot.value = value.map(Bytes::copy_from_slice);
         } else {
-            self.bytes -= length(&was.1);
+            self.bytes -= old.as_ref().map_or(0, Bytes::len);
+            slot.value = value.map(|value| overwritten(old, value));
         }
     }
+}
+
+/// `new`, in the place of `old` where it fits and nobody holds that: most values are as long as those they
+/// follow, and their memory was touched just now.
+fn overwritten(old: Option<Bytes>, new: &[u8]) -> Bytes {
+    let alike = old.filter(|old| old.len() == new.len()).map(Bytes::try_into_mut);
+    let Some(Ok(mut place)) = alike else { return Bytes::copy_from_slice(new) };
+    place.copy_from_slice(new);
+    place.freeze()
 }
 
 /// A hash that is one already.
@@ -323,6 +332,18 @@ mod tests {
         let kept = table.bytes();
         put(&table, 4, "k", Some("1"));
         assert_eq!(table.bytes(), kept + 1, "nobody reads what was there before");
+    }
+
+    #[test]
+    fn who_holds_a_value_keeps_it_when_it_is_overwritten() {
+        let table = Memtable::default();
+        put(&table, 1, "k", Some("first"));
+        let held = table.get(b"k");
+        put(&table, 2, "k", Some("other"));
+        assert_eq!(held, Some(value("first")));
+        drop(held);
+        put(&table, 3, "k", Some("third"));
+        assert_eq!(table.get(b"k"), Some(value("third")));
     }
 
     #[test]

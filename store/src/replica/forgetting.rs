@@ -20,7 +20,7 @@ use super::{Listed, Page, Replica, ReplicaError};
 use crate::engine::{Batch, Engine, EngineError};
 use crate::layout;
 use crate::placement::TreeId;
-use crate::version::Record;
+use crate::version::{Encoded, Record};
 
 /// The highest counter forgotten.
 #[derive(Default)]
@@ -124,9 +124,9 @@ impl Replica {
                 continue;
             }
             let (tell, told) = oneshot::channel();
-            let next = |own: Option<Record>| {
-                let is_it = |own: &Record| own.digest() == *digest && own.is_tombstone();
-                let is_kept = |own: &Record| !is_it(own) || own.counter().is_none();
+            let next = |own: Option<Encoded>| {
+                let is_it = |own: &Encoded| own.digest() == *digest && own.record().is_tombstone();
+                let is_kept = |own: &Encoded| !is_it(own) || own.record().counter().is_none();
                 let is_gone = own.as_ref().is_some_and(|own| !is_kept(own));
                 Ok((own.filter(is_kept), is_gone))
             };

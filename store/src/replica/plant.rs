@@ -6,12 +6,11 @@
 //! damaged block, ends the start with its name.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::walk::Walk;
-use super::{Held, Replica, ReplicaError, Step, own_kind};
+use super::{Replica, ReplicaError, Step, own_kind};
 use crate::layout;
-use crate::version::Record;
+use crate::version::Encoded;
 
 impl Replica {
     /// Reads every record once, to know what the trees and the count must say.
@@ -46,15 +45,14 @@ impl Replica {
     /// What a stored record adds to the books, if it belongs where it was found.
     fn judge(&self, keyspace: &str, key: &Bytes, encoded: &Bytes) -> Result<Step, ReplicaError> {
         let name = || String::from_utf8_lossy(key).into_owned();
-        let record =
-            Record::decode(encoded).map_err(|why| ReplicaError::Unreadable { key: name(), why })?;
+        let held = Encoded::read(encoded.clone());
+        let held = held.map_err(|why| ReplicaError::Unreadable { key: name(), why })?;
         let home = self.placement.home(key);
         if *home.keyspace != *keyspace {
             let (keyspace, asked) = (keyspace.to_owned(), home.keyspace.to_string());
             return Err(ReplicaError::Moved { key: name(), keyspace, asked });
         }
-        own_kind(home, &record)?;
-        let held = Held { record, digest: xxh3_64(encoded) };
+        own_kind(home, held.record())?;
         Ok(Step::between(home.tree, key, None, Some(&held)))
     }
 }

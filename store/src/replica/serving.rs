@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Replica;
 use crate::peer::message::{Answer, Done, OwnCopy, ReplicaRead, ReplicaWrite};
-use crate::version::Record;
+use crate::version::Encoded;
 
 impl Replica {
     /// [`Replica::answer_fetch`], to a request whose quorum counts on the answer.
@@ -50,7 +50,7 @@ impl Replica {
         if let Some(refusal) = self.refusal(&write.key) {
             return tell(refusal);
         }
-        let record = match Record::decode_shared(&write.record) {
+        let record = match Encoded::read(write.record.clone()) {
             Ok(record) => record,
             Err(error) => {
                 return tell(Answer::refused(format!("ERR a record cannot be read: {error}")));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Failure;
 use crate::ring::NodeId;
-use crate::version::{Context, Record};
+use crate::version::{Context, Encoded, Record};
 
 /// What a request asks of one node, this one included.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub enum Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// To [`Call::Read`] and [`Call::ReadHeld`]: what is held of the key, if anything.
-    Copy(Option<Record>),
+    Copy(Option<Encoded>),
     /// To [`Call::Read`]: nothing is held, and no tombstone with a counter above this was forgotten.
     Nothing {
         /// See [`Replica`](crate::replica::Replica).

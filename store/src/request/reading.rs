@@ -10,7 +10,7 @@ use super::{
 use crate::peer::CallError;
 use crate::quorum::{Progress, ReadQuorum};
 use crate::ring::NodeId;
-use crate::version::Record;
+use crate::version::{Encoded, Record};
 
 /// A read phase: what was replied, and who did not.
 #[derive(Debug)]
@@ -64,11 +64,14 @@ impl Request {
     }
 
     pub(super) fn hear_copy(&mut self, from: &NodeId, heard: Result<Reply, CallError>) {
-        let is_own = *from == self.target.me;
+        let (is_own, mut known) = (*from == self.target.me, None);
         let reading = self.reading.as_mut().expect("a read phase asked for it");
         match heard {
-            Ok(Reply::Copy(record)) => {
+            Ok(Reply::Copy(copy)) => {
+                let copy = copy.map(|copy| (copy.digest(), copy.into_record()));
+                let (digest, record) = copy.unzip();
                 if is_own {
+                    known = digest;
                     reading.own.clone_from(&record);
                 }
                 reading.quorum.add(from, record);
@@ -84,8 +87,6 @@ impl Request {
             Err(error) => self.reader_failed(from, error),
         }
         if is_own {
-            let own = self.reading.as_ref().and_then(|reading| reading.own.as_ref());
-            let known = own.filter(|_| self.others().next().is_some()).map(Record::digest);
             self.ask_others(known);
         }
         self.decide_reading();
@@ -100,8 +101,8 @@ impl Request {
     ) {
         let reading = self.reading.as_mut().expect("a read phase asked for it");
         match heard {
-            Ok(Reply::Copy(record)) => {
-                reading.quorum.add(owner, record);
+            Ok(Reply::Copy(copy)) => {
+                reading.quorum.add(owner, copy.map(Encoded::into_record));
             }
             heard => {
                 let error = heard.map_or_else(|error| error, |_| CallError::Confused);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::script;
 use crate::version::test_records::{lww, node, register};
-use crate::version::{Actor, Siblings};
+use crate::version::{Actor, Encoded, Siblings};
 
 /// `5@n1` is a register's write, `7us@n1` of an `lww` key; `milk@n1` a sibling; `-` is nothing held.
 fn record(text: &str) -> Option<Record> {
@@ -103,7 +103,7 @@ fn heard(purpose: &Purpose, words: &[&str]) -> Result<Reply, CallError> {
         (Purpose::Forward, [text]) => {
             Reply::Forwarded(record(text).map(|record| record.context()).unwrap_or_default())
         }
-        (_, [text]) => Reply::Copy(record(text)),
+        (_, [text]) => Reply::Copy(record(text).map(Encoded::of)),
         other => panic!("no answer {other:?}"),
     })
 }

@@ -9,6 +9,7 @@
 mod branches;
 mod context;
 mod dot;
+mod encoded;
 mod format;
 mod record;
 mod siblings;
@@ -25,6 +26,7 @@ mod write;
 pub use branches::{Branch, Branches};
 pub use context::{Context, ContextError};
 pub use dot::{Actor, Dot};
+pub use encoded::Encoded;
 pub use format::DecodeError;
 pub use record::{Kind, Record};
 pub use siblings::Siblings;

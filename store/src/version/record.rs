@@ -125,7 +125,7 @@ impl Record {
 
     /// The order by which one of two records stays whole. Equal tags mean equal values, for a nonce is
     /// never given twice; should that promise be broken, the greater value stays, on every replica.
-    fn order(&self, other: &Record) -> Ordering {
+    pub(super) fn order(&self, other: &Record) -> Ordering {
         match (self, other) {
             (
                 Record::Register { tag: mine, value: my_value },

@@ -8,7 +8,7 @@ use store::hint::{Hint, HintId};
 use store::peer::CallError;
 use store::request::{Call, Reply};
 use store::ring::NodeId;
-use store::version::Record;
+use store::version::{Encoded, Record};
 
 use crate::agenda::Micros;
 use crate::disk::{Change, Then};
@@ -122,6 +122,7 @@ impl World {
         heard: Result<Reply, CallError>,
     ) {
         let Ok(Reply::Copy(theirs)) = heard else { return };
+        let theirs = theirs.map(Encoded::into_record);
         match theirs.clone() {
             Some(record) => {
                 self.join(me, key, record, Then::Fetched { other, key, theirs, began });

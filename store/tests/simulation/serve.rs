@@ -5,7 +5,7 @@ use rand::RngExt;
 use store::hint::Hint;
 use store::peer::CallError;
 use store::request::{Call, Reply};
-use store::version::{Context, Record, Siblings};
+use store::version::{Context, Encoded, Record, Siblings};
 
 use crate::agenda::{Event, MS, Micros};
 use crate::disk::{Change, Then};
@@ -24,7 +24,7 @@ impl World {
             }
             Ask::Fetch => {
                 let copy = self.nodes[me].disk.copies.get(&key).cloned();
-                self.answer(me, back, Ok(Reply::Copy(copy)));
+                self.answer(me, back, Ok(Reply::Copy(copy.map(Encoded::of))));
             }
             Ask::Call(Call::Read { known }) => {
                 let reply = self.read(me, key, known);
@@ -32,7 +32,7 @@ impl World {
             }
             Ask::Call(Call::ReadHeld { owner }) => {
                 let held = self.nodes[me].hints.held(&owner, &self.keys[key]);
-                self.answer(me, back, Ok(Reply::Copy(held)));
+                self.answer(me, back, Ok(Reply::Copy(held.map(Encoded::of))));
             }
             Ask::Call(Call::Store(record)) => {
                 let mut then = Then::Reply(back, Reply::Done);
@@ -70,7 +70,7 @@ impl World {
             return Ok(Reply::Same);
         }
         let nothing = Reply::Nothing { floor: node.floor };
-        Ok(copy.map_or(nothing, |copy| Reply::Copy(Some(copy.clone()))))
+        Ok(copy.map_or(nothing, |copy| Reply::Copy(Some(Encoded::of(copy.clone())))))
     }
 
     /// Joins `record` with the own copy.

@@ -128,9 +128,9 @@ impl Play {
         match call {
             Call::Read { .. } => {
                 self.copies.extend(held.clone().map(|held| (id.to.clone(), held)));
-                Reply::Copy(held)
+                Reply::Copy(held.map(Encoded::of))
             }
-            Call::ReadHeld { .. } => Reply::Copy(held),
+            Call::ReadHeld { .. } => Reply::Copy(held.map(Encoded::of)),
             Call::Store(record) => {
                 self.copies.push((id.to.clone(), record));
                 self.seats.insert(id.to.clone(), id.to.clone());
