@@ -233,6 +233,7 @@ impl Coordinator {
         Target {
             me: self.me().clone(),
             policy: home.settings.policy,
+            causality: home.settings.causality,
             primaries: home.primaries.clone(),
             stand_ins: home.stand_ins.clone(),
             down,

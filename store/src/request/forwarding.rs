@@ -1,15 +1,24 @@
-//! A sibling update handed to a primary, where the coordinator is none.
+//! A sibling update handed to a primary, where the coordinator is none; or numbered by itself.
 //!
-//! Only a primary may give a dot, for only it knows which it gave before. A second is tried only while
-//! the first was certainly not reached: it may have done the update, and the second would make a
-//! sibling of the client's own write.
+//! A primary gives a dot, for it knows which it gave before. A second is tried only while the first was
+//! certainly not reached: it may have done the update, and the second would make a sibling of the client's
+//! own write.
+//!
+//! If none can be reached, a strict quorum could not be either. A sloppy one could, and a store that is
+//! there to take every write must not need a primary for a number: then the coordinator gives the dot, as
+//! an actor that numbers this one write and no other. So it need not know what it gave before, and what it
+//! sends is a record as any: what the client has seen, and one value. The price is an entry in the key's
+//! history for each write that was taken so, until the key is deleted and its tombstone forgotten. (Not
+//! for server vectors, whose counters mean something only beside those before.)
 
 use std::collections::VecDeque;
 
 use super::{Call, CallId, Event, Failure, Goal, Outcome, Purpose, Reply, Request, Shortfall};
+use crate::config::Causality;
 use crate::peer::CallError;
 use crate::quorum::WriteQuorum;
 use crate::ring::NodeId;
+use crate::version::{Actor, Record, Siblings};
 
 /// An update on its way to a primary.
 #[derive(Debug)]
@@ -53,11 +62,24 @@ impl Request {
             return;
         };
         let Some(to) = forwarding.left.pop_front() else {
+            if self.target.causality == Causality::Dotted && !self.target.stand_ins.is_empty() {
+                return self.number_itself();
+            }
             let shortfall = Shortfall::new(&forwarding.quorum, &forwarding.missing);
             return self.answer(Err(Failure::Unavailable(shortfall)));
         };
         let (context, value, w) = (write.context.clone(), write.value.clone(), self.target.w);
         let id = CallId { to, purpose: Purpose::Forward };
         self.call(id, Call::Forward { context, value, w });
+    }
+
+    /// Gives the write a dot of an actor of its own, and stores it.
+    fn number_itself(&mut self) {
+        let Goal::Write(write) = &self.goal else { return };
+        let actor = Actor::new(self.target.me.clone(), write.nonce.epoch_of_its_own());
+        let mut siblings = Siblings::default();
+        let dot = siblings.update(&write.context, actor, write.value.clone());
+        let then = Outcome::Written(siblings.context_of_writer(&dot));
+        self.store_everywhere(&Record::Siblings(siblings), then);
     }
 }

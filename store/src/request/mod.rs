@@ -33,7 +33,8 @@
 //! *What is done again, and why that is safe.* A store is a join: done twice, late, or after the
 //! client gave up, it changes nothing that it did not change before. So stand-ins, hints and repairs
 //! may repeat what was perhaps done. An update, which gives a value its dot, is no join: it is
-//! handed to one primary, and to a second only if the first was certainly not reached. Nothing is
+//! handed to one primary, and to a second only if the first was certainly not reached; if none was, a
+//! sloppy quorum takes it with a dot of the coordinator's (see `forwarding`). Nothing is
 //! sent again after the client was told: only its record is kept, in hints.
 //!
 //! Invariants: a client is told exactly once; `UNAVAILABLE` is said only where nothing was written
@@ -60,7 +61,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::Policy;
+use crate::config::{Causality, Policy};
 use crate::peer::CallError;
 use crate::ring::NodeId;
 use crate::version::{Context, Nonce, Record, Stamp, Tag};
@@ -76,6 +77,8 @@ pub struct Target {
     pub me: NodeId,
     /// How conflicts of the keyspace end.
     pub policy: Policy,
+    /// How siblings are told apart.
+    pub causality: Causality,
     /// The nodes that hold the key, nearest first.
     pub primaries: Arc<[NodeId]>,
     /// Who stands in for them, in order; none where quorums are strict.

@@ -40,6 +40,7 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
             "lww" => Policy::Lww,
             other => panic!("no policy {other}"),
         },
+        causality: Causality::Dotted,
         primaries: Vec::new().into(),
         stand_ins: Vec::new().into(),
         down: BTreeSet::new(),
@@ -49,6 +50,7 @@ fn begin(words: &[&str], goal: Goal) -> (Request, Vec<Action>) {
     let mut list = "of";
     for word in &words[1..] {
         match *word {
+            "server-vector" => target.causality = Causality::ServerVector,
             "of" | "at" | "stand-ins" | "down" => list = word,
             name if name.starts_with("r=") => target.r = name[2..].parse().unwrap(),
             name if name.starts_with("w=") => target.w = name[2..].parse().unwrap(),

@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::ring::NodeId;
 
 /// What no other write of the same node has: *Requires* that the shell never gives one twice.
@@ -25,6 +27,17 @@ pub struct Nonce {
     pub epoch: u64,
     /// Counts the writes of that boot.
     pub sequence: u64,
+}
+
+impl Nonce {
+    /// The epoch of an actor that numbers this one write and no other: 64 bits of `xxh3`, which an epoch
+    /// drawn at random, as others are, would be no surer not to be.
+    pub fn epoch_of_its_own(self) -> u64 {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.epoch.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.sequence.to_le_bytes());
+        xxh3_64(&bytes)
+    }
 }
 
 impl fmt::Display for Nonce {

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
+use store::config::{Causality, Policy};
 use store::hint::Hint;
 use store::peer::CallError;
 use store::request::{
     Action, Call, CallId, Failure, Goal, Outcome, Patience, Purpose, Reply, Request, Target, Write,
 };
-use store::version::Context;
+use store::version::{Context, Nonce, Record};
 
 use rand::RngExt;
 
@@ -34,8 +35,10 @@ impl World {
             Asked::Read => Goal::Read,
             Asked::Write { context, .. } => {
                 let value = asked.value().map(|number| Bytes::from(number.to_string()));
-                let write = self.write_goal(node, context.clone(), value);
-                self.witness.given(&self.nodes[node].id, write.nonce, asked.number);
+                let write = self.write_goal(node, asked.key, context.clone(), value);
+                if KEYS[asked.key].policy == Policy::Register {
+                    self.witness.given(&self.nodes[node].id, write.nonce, asked.number);
+                }
                 Goal::Write(write)
             }
         };
@@ -52,12 +55,21 @@ impl World {
         (context, value, w): (Context, Option<Bytes>, usize),
         deadline: Micros,
     ) {
-        let goal = Goal::Write(self.write_goal(node, context, value));
+        let goal = Goal::Write(self.write_goal(node, key, context, value));
         self.begin(node, Asker::Node(back), key, goal, w, deadline);
     }
 
-    fn write_goal(&mut self, node: usize, context: Context, value: Option<Bytes>) -> Write {
-        let nonce = self.nodes[node].nonce();
+    fn write_goal(
+        &mut self,
+        node: usize,
+        key: Key,
+        context: Context,
+        value: Option<Bytes>,
+    ) -> Write {
+        let mut nonce = self.nodes[node].nonce();
+        if self.has(Flaw::GuestNumbersAgain) && KEYS[key].policy == Policy::Siblings {
+            nonce = Nonce { epoch: 0, sequence: 0 };
+        }
         Write { value, context, nonce, wall_micros: self.agenda.now() }
     }
 
@@ -87,7 +99,8 @@ impl World {
         let primaries = self.plan.primaries(key).map(id).collect();
         let stand_ins = self.plan.stand_ins(key).map(id).collect();
         let (me, down) = (id(node), believed.into_iter().map(id).collect());
-        Target { me, policy: KEYS[key].policy, primaries, stand_ins, down, r: QUORUM, w }
+        let (policy, causality) = (KEYS[key].policy, Causality::Dotted);
+        Target { me, policy, causality, primaries, stand_ins, down, r: QUORUM, w }
     }
 
     /// Belief is right more often than not, and always once all has healed.
@@ -164,6 +177,12 @@ impl World {
         let is_repair = id.purpose == Purpose::Repair;
         let deadline = if is_repair { self.agenda.now() + DEADLINE } else { running.deadline };
         let (to, is_store) = (Node::place(&id.to), id.purpose == Purpose::Store);
+        if let Call::Store(Record::Siblings(siblings)) = &call
+            && is_store
+            && !self.plan.primaries(key).any(|primary| primary == node)
+        {
+            self.witness.numbered(key, siblings);
+        }
         let errand = Errand::Request(request, id);
         if is_read && is_store && self.has(Flaw::NoWriteBack) {
             let back = self.expect(node, errand, to);

@@ -16,6 +16,8 @@ pub(crate) enum Flaw {
     HintDroppedWhenSent,
     /// A node that lost its disk numbers its writes as the actor it was.
     EpochReused,
+    /// A coordinator that no primary could be reached by numbers all its writes as the same actor.
+    GuestNumbersAgain,
     /// An update is forwarded again when the first primary may have done it.
     ForwardRepeated,
     /// A node that lost its disk answers reads of registers at once.

@@ -70,7 +70,7 @@ fn all_is_well(seeds: Range<u64>) {
         }
         return;
     }
-    let (mut written, mut forgotten) = (0, 0);
+    let (mut written, mut forgotten, mut guests) = (0, 0, 0);
     for seed in seeds {
         let Run { world, violations } = Run::of(Plan::new(seed, None), Journal::default());
         assert!(
@@ -80,10 +80,12 @@ fn all_is_well(seeds: Range<u64>) {
             violations.join("\n")
         );
         forgotten += world.witness.tombstones_forgotten();
+        guests += world.witness.writes_of_guests();
         written +=
             world.clients.operations.iter().filter(|asked| asked.is_written()).count() as u64;
     }
     assert!(forgotten > runs / 2, "only {forgotten} tombstones were forgotten in {runs} runs");
+    assert!(guests > runs / 20, "only {guests} writes were numbered by no primary in {runs} runs");
     assert!(written > 10 * runs, "only {written} writes in {runs} runs: that proves little");
 }
 
@@ -159,6 +161,12 @@ fn a_hint_dropped_before_its_owner_has_it_is_caught() {
 fn an_epoch_used_again_after_a_disk_was_lost_is_caught() {
     is_caught(Flaw::EpochReused, "was given to", 500);
     is_caught(Flaw::EpochReused, "was acknowledged, and is lost", 1000);
+}
+
+#[test]
+fn a_dot_that_a_coordinator_gives_twice_is_caught() {
+    is_caught(Flaw::GuestNumbersAgain, "was given to", 1000);
+    is_caught(Flaw::GuestNumbersAgain, "was acknowledged, and is lost", 10_000);
 }
 
 #[test]

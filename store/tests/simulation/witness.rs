@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use store::ring::NodeId;
-use store::version::{Context, Dot, Nonce, Record, Tag};
+use store::version::{Context, Dot, Nonce, Record, Siblings, Tag};
 
 use crate::disk::Change;
 use crate::letter::Key;
@@ -20,6 +20,8 @@ pub(crate) struct Witness {
     nonces: BTreeMap<(NodeId, Nonce), u64>,
     /// Which value each dot was given to; `None` is a tombstone.
     dots: BTreeMap<(Key, Dot), Option<Bytes>>,
+    /// Those of writes that no primary numbered.
+    guests: BTreeSet<(Key, Dot)>,
     /// The dot of each sibling written.
     dot_of: BTreeMap<u64, Dot>,
     /// The tag of each register write.
@@ -88,6 +90,20 @@ impl Witness {
         let of_key = self.forgotten.iter().filter(|((_, of), _)| *of == key);
         let tags = of_key.flat_map(|(_, records)| records).filter_map(Record::tag);
         tags.max().map(|tag| self.write_of(tag))
+    }
+
+    /// A coordinator that is no primary has numbered a write, and sends it to the first replica or to
+    /// another.
+    pub(crate) fn numbered(&mut self, key: Key, siblings: &Siblings) {
+        for (dot, value) in siblings.live() {
+            self.guests.insert((key, dot.clone()));
+            self.see_given(key, &dot, value);
+        }
+    }
+
+    /// How many writes were numbered so.
+    pub(crate) fn writes_of_guests(&self) -> u64 {
+        self.guests.len() as u64
     }
 
     fn see_given(&mut self, key: Key, dot: &Dot, value: Option<&Bytes>) {

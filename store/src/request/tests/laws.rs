@@ -25,6 +25,10 @@ struct Play {
     /// How many were known to hold what a read returned, when it did.
     holders: usize,
     hints: Vec<NodeId>,
+    /// Whether it had a record to store.
+    has_stored: bool,
+    /// Whether a primary answered that it had coordinated the write.
+    is_forwarded: bool,
     /// Calls begun after the client was told, but for repairs.
     begun_after: Vec<CallId>,
     wakes: Vec<Patience>,
@@ -48,6 +52,8 @@ impl Play {
             copies: Vec::new(),
             holders: 0,
             hints: Vec::new(),
+            has_stored: false,
+            is_forwarded: false,
             begun_after: Vec::new(),
             wakes: Vec::new(),
             calls: 0,
@@ -78,6 +84,7 @@ impl Play {
             match action {
                 Action::Call(id, call) => {
                     self.calls += 1;
+                    self.has_stored |= id.purpose == Purpose::Store;
                     if !self.told.is_empty() && id.purpose != Purpose::Repair {
                         self.begun_after.push(id.clone());
                     }
@@ -146,7 +153,10 @@ impl Play {
                 let context = updated.context();
                 Reply::Updated(updated, context)
             }
-            Call::Forward { .. } => Reply::Forwarded(Context::default()),
+            Call::Forward { .. } => {
+                self.is_forwarded = true;
+                Reply::Forwarded(Context::default())
+            }
         }
     }
 }
@@ -160,7 +170,8 @@ fn requests() -> impl Strategy<Value = (Target, Goal)> {
             let stand_ins = STAND_INS.iter().filter(|_| is_sloppy).map(|name| node(name)).collect();
             let down = down.into_iter().map(node).filter(|down| *down != me).collect();
             let primaries = PRIMARIES.map(node).into();
-            let target = Target { me, policy, primaries, stand_ins, down, r, w };
+            let causality = Causality::Dotted;
+            let target = Target { me, policy, causality, primaries, stand_ins, down, r, w };
             (target, if is_read { Goal::Read } else { goal_of("v") })
         },
     )
@@ -180,13 +191,11 @@ proptest! {
         prop_assert!(play.calls <= 40, "{} calls", play.calls);
         prop_assert_eq!(&play.begun_after, &[], "nothing is sent once the client was told");
         let (result, perhaps_done) = &play.told[0];
-        let is_forwarded = play.target.policy == Policy::Siblings
-            && !play.target.primaries.contains(&play.target.me);
         match result {
             Err(failure) if failure.is_definite() && !play.is_read => {
                 prop_assert_eq!(*perhaps_done, 0, "{} is said to be definite", failure);
             }
-            Ok(Outcome::Written(_)) if !is_forwarded => {
+            Ok(Outcome::Written(_)) if !play.is_forwarded => {
                 let w = play.target.w;
                 let holders: BTreeSet<&NodeId> = play.seats.values().collect();
                 prop_assert!(play.seats.len() >= w && holders.len() >= w, "{:?}", play.seats);
@@ -208,8 +217,7 @@ proptest! {
         chances in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         let play = Play::of(target, goal, &chances);
-        let has_record = !play.is_read
-            && (play.target.policy != Policy::Siblings || play.seats.contains_key(&play.target.me));
+        let has_record = !play.is_read && play.has_stored;
         let absent: Vec<NodeId> = play.target.primaries.iter()
             .filter(|owner| **owner != play.target.me && !play.seats.contains_key(*owner))
             .filter(|_| has_record && play.perhaps_done > 0)
