@@ -45,6 +45,13 @@ pub(crate) struct Arguments {
     /// The same with as many gigabytes.
     #[arg(long, value_name = "N")]
     gigabytes: Option<f64>,
+    /// Instead: puts at a steady rate, ours synced every so many milliseconds, and how late the worst
+    /// are.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) tail: Option<u64>,
+    /// For how long under each mode.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) tail_seconds: u64,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -102,6 +109,11 @@ impl Arguments {
             cache_bytes: if load == Load::ColdRead { COLD_CACHE_BYTES } else { cache_bytes },
             compression: self.compression,
         }
+    }
+
+    /// The same where it is the worst puts that are looked at.
+    pub(crate) fn setting_of_tail(&self) -> Setting {
+        self.setting(Load::RandomFill)
     }
 
     /// Whether one engine is to be filled beyond its memory.

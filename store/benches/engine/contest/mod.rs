@@ -23,6 +23,7 @@ pub(crate) mod ours;
 mod outcome;
 pub(crate) mod peer;
 mod random;
+mod tail;
 mod tally;
 mod trial;
 mod work;
@@ -39,6 +40,7 @@ pub(crate) fn run(contestants: &[Contestant]) -> Result<()> {
     match &arguments.command {
         Some(Command::Trial(trial)) => trial.perform(&arguments, contestants),
         Some(Command::Victim(trial)) => trial.perish(&arguments, contestants),
+        None if let Some(every_ms) = arguments.tail => tail::run(&arguments, every_ms),
         None if arguments.bulk() => bulk::run(&arguments, contestants),
         None => compare::run(&arguments, contestants),
     }

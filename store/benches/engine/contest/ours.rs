@@ -15,7 +15,8 @@ use super::peer::{Checksum, Compression, Contestant, Peer, Setting};
 /// Our engine.
 pub(crate) const OURS: Contestant = Contestant { name: "ours", open };
 
-struct Ours(Lsm);
+/// Our engine, open.
+pub(crate) struct Ours(Lsm);
 
 /// Between two looks whether the work in the background is done.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -23,12 +24,18 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_mins(30);
 
 fn open(directory: &Path, setting: &Setting) -> Result<Box<dyn Peer>> {
+    let sync = if setting.synced { Sync::Always } else { Sync::Never };
+    Ok(Box::new(open_synced(directory, setting, sync)?))
+}
+
+/// Opens it, synced when `sync` says, whatever the setting does.
+pub(crate) fn open_synced(directory: &Path, setting: &Setting, sync: Sync) -> Result<Ours> {
     let compression = match setting.compression {
         Compression::None => lsm::Compression::None,
         Compression::Lz4 => lsm::Compression::Lz4,
     };
     let options = Options {
-        sync: if setting.synced { Sync::Always } else { Sync::Never },
+        sync,
         memtable_bytes: setting.memtable_bytes,
         cache_bytes: setting.cache_bytes,
         compression,
@@ -37,7 +44,14 @@ fn open(directory: &Path, setting: &Setting) -> Result<Box<dyn Peer>> {
         shape: Shape::default(),
         ..Options::default()
     };
-    Ok(Box::new(Ours(Lsm::open(directory, options)?)))
+    Ok(Ours(Lsm::open(directory, options)?))
+}
+
+impl Ours {
+    /// How often its log was synced since it was opened.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.0.statistics().syncs
+    }
 }
 
 impl Peer for Ours {
