@@ -15,9 +15,23 @@
 //! finds fewer of them than there were in the last group lets them run for a moment: one sync for eight
 //! costs what one sync for one does. (PostgreSQL's `commit_siblings` waits for the same reason.)
 //!
-//! Where none is promised, a full segment ends without a sync too: no writer ever waits for the disk to
-//! take what was written, but for the header of a segment. Whoever syncs after all, at an orderly end,
-//! syncs those segments first: `synced` must not be said of a record with an unsynced one before it.
+//! Where none is promised, or one within an interval, no writer ever waits for the disk to take what
+//! was written, but for the header of a segment. A sync runs beside the writers ([`Tree::sync_log`],
+//! called by a thread of the engine when it is due): it needs the files of the log and not the writer,
+//! and proves what was appended before it began, however far the log has come when it is done
+//! ([`Platter`](super::log::Platter)). A full segment ends without a sync too, and the next one syncs
+//! it first: `synced` must not be said of a record with an unsynced one before it. Waiting for one that
+//! is under way would hold up every writer for nothing that any of them was promised. Only an orderly
+//! end waits: it says of all that it is synced.
+//!
+//! ```text
+//! always    append | sync | apply, answer       the leader's own sync, the writer held
+//! every     append | apply, answer              and beside it, at most an interval later: sync
+//! never     append | apply, answer              synced at an orderly end
+//! ```
+//!
+//! When a sync fails, whoever runs it, the engine takes no more writes: a leader that appends meanwhile
+//! is refused before it applies and answers.
 //!
 //! Shape: `hold back -> take -> append -> [sync] -> apply -> done* -> [rotate]`; a batch is visible
 //! before its callback is called, and after it is as durable as promised.
@@ -29,7 +43,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::format::put_record;
-use super::log::{Recovered, Segment};
+use super::log::{Platter, Recovered, Segment};
 use super::memtable::Memtable;
 use super::pressure::Flow;
 use super::queue::{Waiting, answer};
@@ -42,12 +56,9 @@ use crate::engine::{Batch, Done, EngineError};
 pub(super) struct Writer {
     segment: Segment,
     next_sequence: u64,
-    /// The last sequence known to be on the platter.
-    synced: u64,
-    /// Whether the log says so, in a record or header after all that was written.
+    /// Whether the log says that all of it is on the platter, in a record or header after all that was
+    /// written.
     is_marked: bool,
-    /// When what is not on the platter must be; `None` while all is, or where nobody promised.
-    sync_due: Option<Instant>,
     /// Batches of the group before.
     last_group: usize,
     /// Segment or memtable are full, and the guest who filled them did not wait for the next.
@@ -62,37 +73,39 @@ impl Writer {
         Writer {
             segment,
             next_sequence,
-            synced: next_sequence - 1,
             is_marked,
-            sync_due: None,
             last_group: 0,
             is_full: false,
             records: Vec::new(),
         }
     }
 
-    /// When somebody must sync, if nobody writes until then.
-    pub(super) fn sync_due(&self) -> Option<Instant> {
-        self.sync_due
+    /// What of the log is on the platter: at a start, all of it.
+    pub(super) fn platter(&self) -> Platter {
+        Platter::new(self.next_sequence - 1, self.segment.file().clone())
     }
 
-    /// Appends the records of `batches`, as one write.
-    fn append(&mut self, batches: &[Batch]) -> Result<(), EngineError> {
+    /// Appends the records of `batches`, as one write; each says what was on the platter just before.
+    /// What is then not on the platter is to be on its way there when it is `due`.
+    fn append(
+        &mut self,
+        batches: &[Batch],
+        platter: &Platter,
+        due: Option<Instant>,
+    ) -> Result<(), EngineError> {
+        let synced = platter.synced()?;
         // What one great group took is given back: it would come on top of what all others take.
         self.records.clear();
         self.records.shrink_to(RECORDS_BYTES_KEPT);
         for (batch, sequence) in batches.iter().zip(self.next_sequence..) {
             let entries = batch.entries.iter().map(|(key, value)| (&key[..], value.as_deref()));
-            put_record(&mut self.records, self.segment.salt(), sequence, self.synced, entries);
+            put_record(&mut self.records, self.segment.salt(), sequence, synced, entries);
         }
         // Counted here: should a record above be too long and panic, the next follows the last written.
         self.next_sequence += batches.len() as u64;
         self.is_marked = false;
-        self.segment.append(&self.records)
-    }
-
-    fn is_synced(&self) -> bool {
-        self.synced == self.next_sequence - 1
+        self.segment.append(&self.records)?;
+        platter.append(self.next_sequence - 1, due)
     }
 }
 
@@ -185,7 +198,7 @@ impl Tree {
 
     /// The same, with the leader's own batch after those that wait; what became of that.
     fn commit_waiting(&self, writer: &mut Writer, own: Option<Batch>) -> Result<(), EngineError> {
-        self.hold_back(writer);
+        self.hold_back();
         if self.options.sync == Sync::Always {
             self.gather(writer.last_group.saturating_sub(usize::from(own.is_some())));
         }
@@ -239,7 +252,7 @@ impl Tree {
         leader: Leader,
     ) -> Result<(), EngineError> {
         let first = writer.next_sequence;
-        let written = self.write(writer, batches, leader);
+        let written = self.write(writer, batches);
         let bytes = match &written {
             Ok(()) => self.view.current().active.apply((first..).zip(batches)),
             Err(_) => 0,
@@ -269,42 +282,23 @@ impl Tree {
         memtable_bytes >= self.options.memtable_bytes || writer.segment.bytes() >= segment_bytes_max
     }
 
-    /// Makes `batches` as durable as promised; what a guest does not sync though it is due, the thread of
-    /// the engine, which the same moment wakes, does.
-    fn write(
-        &self,
-        writer: &mut Writer,
-        batches: &[Batch],
-        leader: Leader,
-    ) -> Result<(), EngineError> {
-        writer.append(batches)?;
+    /// Makes `batches` as durable as promised.
+    fn write(&self, writer: &mut Writer, batches: &[Batch]) -> Result<(), EngineError> {
+        let due = match self.options.sync {
+            Sync::Every(millis) => Some(Instant::now() + Duration::from_millis(millis)),
+            Sync::Always | Sync::Never => None,
+        };
+        writer.append(batches, &self.platter, due)?;
         self.counters.count_group(batches, writer.records.len());
-        match self.options.sync {
-            Sync::Always => self.sync(writer),
-            Sync::Never => Ok(()),
-            Sync::Every(millis) => {
-                let now = Instant::now();
-                let Some(due) = writer.sync_due else {
-                    writer.sync_due = Some(now + Duration::from_millis(millis));
-                    self.queue.nudge();
-                    return Ok(());
-                };
-                let is_mine = leader == Leader::Thread && due <= now;
-                if is_mine { self.sync(writer) } else { Ok(()) }
-            }
-        }
+        if self.options.sync == Sync::Always { self.sync_log() } else { Ok(()) }
     }
 
-    /// Puts what was written on the platter, in this segment and in those that ended without a sync.
-    pub(super) fn sync(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        writer.sync_due = None;
-        if writer.is_synced() {
-            return Ok(());
-        }
-        self.behind.sync()?;
-        writer.segment.sync()?;
-        self.counters.syncs.fetch_add(1, Relaxed);
-        writer.synced = writer.next_sequence - 1;
+    /// Puts on the platter what was written before, in whichever segments it is. Waits for the disk and
+    /// for no writer, and no writer waits for it. If it fails, no further write is acknowledged: who
+    /// appends asks how far the log is synced, and is told why nobody knows.
+    pub fn sync_log(&self) -> Result<(), EngineError> {
+        let was_needed = self.platter.sync()?;
+        self.counters.syncs.fetch_add(u64::from(was_needed), Relaxed);
         Ok(())
     }
 
@@ -312,13 +306,10 @@ impl Tree {
     pub(super) fn rotate(&self, writer: &mut Writer) -> Result<(), EngineError> {
         self.end_segment(writer)?;
         let number = writer.segment.number() + 1;
-        let next = Segment::create(&self.directory, number, writer.next_sequence, writer.synced);
-        let next = next.inspect_err(|_| writer.segment.give_up())?;
-        let ended = mem::replace(&mut writer.segment, next);
-        if !writer.is_synced() {
-            // Before the memtable can be flushed, which forgets it.
-            self.behind.add(ended);
-        }
+        let synced = self.platter.synced()?;
+        let next = Segment::create(&self.directory, number, writer.next_sequence, synced);
+        writer.segment = next.inspect_err(|_| writer.segment.give_up())?;
+        self.platter.go_on_in(writer.segment.file().clone());
         let active = Arc::new(Memtable::after(writer.next_sequence - 1));
         self.view.edit(|state| {
             let full = Frozen { memtable: state.active.clone(), next_log: number };
@@ -328,32 +319,32 @@ impl Tree {
         Ok(())
     }
 
-    /// The segment takes no more; if a sync was promised of anything in it, it is on the platter.
+    /// The segment takes no more; where every write is synced, its end is too.
     fn end_segment(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        if self.options.sync == Sync::Never {
+        if self.options.sync != Sync::Always {
             return writer.segment.trim();
         }
-        self.sync(writer)?;
+        self.sync_log()?;
         writer.segment.finish()
     }
 
     /// Ends the log with an empty record, which says that all before it was synced: damage to the last
-    /// batch can then not pass for a tear. Nothing where it says so already: starts and ends without a
-    /// write between them leave it as it is.
+    /// batch can then not pass for a tear. Waits for a sync under way, the writer held. Nothing where
+    /// it says so already: starts and ends without a write between them leave it as it is.
     pub(super) fn mark_synced(&self, writer: &mut Writer) -> Result<(), EngineError> {
         if writer.is_marked {
             return Ok(());
         }
-        self.sync(writer)?;
-        writer.append(&[Batch::default()])?;
-        self.sync(writer)?;
+        self.sync_log()?;
+        writer.append(&[Batch::default()], &self.platter, None)?;
+        self.sync_log()?;
         writer.segment.finish()?;
         writer.is_marked = true;
         Ok(())
     }
 
     /// Waits while memory or the tables no read should have to ask are over their bounds.
-    fn hold_back(&self, writer: &mut Writer) {
+    fn hold_back(&self) {
         let flow = || self.options.bounds.flow(self.view.load());
         if flow() == Flow::Free {
             return;
@@ -369,26 +360,49 @@ impl Tree {
                     break;
                 }
                 Flow::Stop if self.queue.ended().is_some() => break,
-                Flow::Stop => {
-                    let patience = self.sync_if_due(writer);
-                    self.view.wait(seen, patience);
-                }
+                Flow::Stop => self.view.wait(seen, PATIENCE),
             }
         }
         self.counters.count_stall(begun.elapsed());
     }
+}
 
-    /// Keeps the interval for what was answered before, as nobody else can while the writer is held;
-    /// how long there is nothing to do.
-    fn sync_if_due(&self, writer: &mut Writer) -> Duration {
-        let Some(due) = writer.sync_due else { return PATIENCE };
-        let left = due.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            return left.min(PATIENCE);
-        }
-        if let Err(error) = self.sync(writer) {
-            self.break_off(&error);
-        }
-        PATIENCE
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::options::Options;
+    use super::super::pressure::{Bound, Bounds};
+    use super::super::vfs::ModelDisk;
+    use super::*;
+
+    /// Longer than any write takes; reached only when one is never begun.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn put(tree: &Tree, key: &'static str) {
+        let entries = vec![(key.into(), Some("value".into()))];
+        tree.commit(Batch { entries }).unwrap();
+    }
+
+    #[test]
+    fn writers_that_wait_for_a_flush_do_not_keep_what_was_answered_before_from_being_synced() {
+        let bounds = Bounds { frozen: Bound { slow: 0, stop: 1 }, ..Bounds::default() };
+        let options = Options { sync: Sync::Every(0), bounds, ..Options::default() };
+        let tree = Tree::open(Arc::new(ModelDisk::new()), Path::new("d"), options).unwrap();
+        put(&tree, "a");
+        tree.freeze().unwrap();
+        thread::scope(|scope| {
+            // A full memtable stops it, and it holds the writer while it waits.
+            scope.spawn(|| put(&tree, "b"));
+            let deadline = Instant::now() + DEADLINE;
+            while tree.try_writer().is_some() {
+                assert!(Instant::now() < deadline, "nobody holds the writer");
+                thread::yield_now();
+            }
+            tree.sync_log().unwrap();
+            assert_eq!((tree.statistics().writes, tree.platter.synced().unwrap()), (1, 1));
+            assert!(tree.flush_one().unwrap());
+        });
+        assert_eq!((tree.statistics().writes, tree.platter.synced().unwrap()), (2, 1));
     }
 }

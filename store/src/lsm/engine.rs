@@ -1,10 +1,13 @@
-//! The engine: a tree, and the three threads that keep it going.
+//! The engine: a tree, and the threads that keep it going.
 //!
 //! ```text
-//! engine-commit  commits what was left with a callback, unless who left it can; syncs when it is due
+//! engine-commit  commits what was left with a callback, unless who left it can
 //! engine-flush   writes full memtables as tables
 //! engine-merge   merges tables; before, brings guides into memory
+//! engine-sync    syncs the log when it is due: only where that was promised within an interval
 //! ```
+//!
+//! The last is a thread of its own for one reason: while it waits for the platter, the first commits.
 //!
 //! Dropping the engine closes it; its directory is locked until then.
 
@@ -21,6 +24,7 @@ use super::snapshot::Snapshot;
 use super::statistics::Statistics;
 use super::tree::Tree;
 use super::vfs::{SystemDisk, Vfs};
+use crate::config::Sync;
 use crate::engine::{Batch, Done, Engine, EngineError, Refused};
 
 /// An engine on a directory of its own.
@@ -43,8 +47,11 @@ impl Lsm {
         let tree = Arc::new(Tree::open(vfs, path, options)?);
         // Whole before its threads are: should the system refuse one, the others end with it.
         let mut engine = Lsm { tree, threads: Mutex::default(), ids: Vec::new() };
-        let threads: [(_, Run); 3] =
-            [("engine-commit", commit), ("engine-flush", flush), ("engine-merge", merge)];
+        let mut threads: Vec<(_, Run)> =
+            vec![("engine-commit", commit), ("engine-flush", flush), ("engine-merge", merge)];
+        if matches!(engine.tree.options.sync, Sync::Every(_)) {
+            threads.push(("engine-sync", sync));
+        }
         for (name, run) in threads {
             let thread = spawn(name, path, &engine.tree, run)?;
             engine.ids.push(thread.thread().id());
@@ -155,14 +162,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 type Run = fn(&Tree) -> Result<(), EngineError>;
 
 fn commit(tree: &Tree) -> Result<(), EngineError> {
-    loop {
-        let due = tree.writer().sync_due();
-        match tree.queue.wait(due) {
-            Woken::Work => tree.lead(&mut tree.writer()),
-            Woken::Due => tree.sync(&mut tree.writer())?,
-            Woken::Ended => return tree.finish(),
-        }
+    while tree.queue.wait() == Woken::Work {
+        tree.lead(&mut tree.writer());
     }
+    tree.finish()
+}
+
+/// What is not synced when the engine ends, is with all the rest: see [`commit`].
+fn sync(tree: &Tree) -> Result<(), EngineError> {
+    while tree.platter.wait_until_due(|| tree.is_ending()) {
+        tree.sync_log()?;
+    }
+    Ok(())
 }
 
 /// What is full when the engine ends is still written: the next start then has less to replay.

@@ -22,7 +22,7 @@ impl Tree {
         let Some(oldest) = self.view.current().frozen.last().cloned() else { return Ok(false) };
         let added = self.write_memtable(&oldest)?;
         let freed = self.publish_flush(&added, &oldest)?;
-        self.behind.forget_below(freed.end);
+        self.platter.forget_below(freed.end);
         for number in freed {
             self.discard(&self.directory.log(number));
         }

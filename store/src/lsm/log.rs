@@ -7,21 +7,22 @@
 //! ahead, and neither.
 //!
 //! Shape: segments are numbered without a gap from the manifest's oldest, and sequences run through
-//! them without a gap. Before a segment is made, the one before is synced to its last record, and the
-//! new one's header says so; unless no sync is promised ([`Sync::Never`](crate::Sync::Never)). Then
-//! nobody waits for one, the header says how far the last sync reached, and the tear after a power loss
-//! may lie in any segment from there on: the log ends at it ([`End`]).
+//! them without a gap. Where each write is synced ([`Sync::Always`](crate::Sync::Always)), a segment is
+//! synced to its last record before the next one is made, whose header says so. Elsewhere nobody waits
+//! for that: the header says how far the last sync reached, and the tear after a power loss may lie in
+//! any segment from there on: the log ends at it ([`End`]).
 //!
 //! What says `synced` must be true of *all* up to there, or a tear would pass for damage and keep the
 //! engine from starting. Three places say it:
 //!
-//! - A sync of the segment being written reaches that file alone. So those that ended without one are
-//!   kept ([`Behind`]) until a table has what they hold, and are synced before it. An orderly end is
-//!   durable and marked for that reason, whatever was promised of single writes.
+//! - A sync of the segment being written reaches that file alone, and of that file what was appended
+//!   before it began. So the segments that ended without one are kept until a table has what they hold,
+//!   and are synced before it; and what a sync proves is settled when it begins ([`Platter`]). An
+//!   orderly end is durable and marked for that reason, whatever was promised of single writes.
 //! - A start calls durable what it read, though a killed process may have left it in memory: it syncs
 //!   what it replayed, but for segments that the next one's header says were synced.
-//! - A header is durable, and its name, before a record follows it. So a segment without one is the last,
-//!   and what the headers of later segments say is known even where their records are lost.
+//! - A header is durable, and its name, before a record follows it. So a segment without one is the
+//!   last, and what the headers of later segments say is known even where their records are lost.
 //!
 //! Departure: damage to the records no later one knows to be synced looks like a tear. A clean end
 //! therefore appends an empty record, which knows all before it. And where a sync failed and another
@@ -36,16 +37,17 @@ use super::directory::Directory;
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::engine::EngineError;
 
-mod behind;
 mod end;
+mod platter;
+mod reach;
 mod replay;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod window;
 
-pub(super) use behind::Behind;
 pub(super) use end::{End, require_droppable};
+pub(super) use platter::Platter;
 use replay::Replay;
 pub(super) use replay::does_not_follow;
 pub(super) use segment::Segment;

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
-use std::time::Instant;
 
 use crate::engine::{Batch, Done, EngineError};
 
@@ -37,7 +36,7 @@ struct State {
     waiting: Vec<Waiting>,
     /// What the waiting ones cost.
     bytes: usize,
-    /// Somebody wants the committing thread to look at the clock again.
+    /// There is work for the committing thread that is no batch.
     is_nudged: bool,
     /// Why no more batches are taken.
     ended: Option<String>,
@@ -48,8 +47,6 @@ struct State {
 pub(super) enum Woken {
     /// Batches wait, or somebody nudged.
     Work,
-    /// The deadline came first.
-    Due,
     /// Nothing waits, and nothing will come.
     Ended,
 }
@@ -100,30 +97,21 @@ impl Queue {
         (std::mem::take(&mut state.waiting), state.ended.clone())
     }
 
-    /// Waits for batches, until `deadline` if there is one.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Woken {
+    /// Waits for batches, or for a nudge.
+    pub(super) fn wait(&self) -> Woken {
         let mut state = self.lock();
         loop {
             if !state.waiting.is_empty() || std::mem::take(&mut state.is_nudged) {
                 return Woken::Work;
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match left {
-                Some(left) if left.is_zero() => return Woken::Due,
-                _ if state.ended.is_some() => return Woken::Ended,
-                Some(left) => {
-                    let waited = self.arrived.wait_timeout(state, left);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                None => {
-                    let waited = self.arrived.wait(state);
-                    state = waited.unwrap_or_else(PoisonError::into_inner);
-                }
+            if state.ended.is_some() {
+                return Woken::Ended;
             }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Makes the waiting thread ask for its deadline again.
+    /// Makes the waiting thread look, though nothing waits.
     pub(super) fn nudge(&self) {
         self.lock().is_nudged = true;
         self.arrived.notify_one();

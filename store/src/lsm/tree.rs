@@ -1,7 +1,8 @@
 //! The tree itself: what its parts share, and every step it can take, but no thread.
 //!
-//! A commit, a flush, a merge are steps that somebody calls. The engine has threads that do; a test
-//! calls them one by one, on a modelled disk, and finds the same operations in the same order each time.
+//! A commit, a sync, a flush, a merge are steps that somebody calls. The engine has threads that do; a
+//! test calls them one by one, on a modelled disk, and finds the same operations in the same order each
+//! time.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use super::compression::Compression;
 use super::directory::Directory;
 use super::led::Led;
 use super::levels::{Edit, LEVELS};
-use super::log::Behind;
+use super::log::Platter;
 use super::manifest::Manifest;
 use super::options::Options;
 use super::pace::Pace;
@@ -40,10 +41,11 @@ pub struct Tree {
     /// What tables share: cached blocks, and the damaged ones.
     pub(super) shared: Arc<Shared>,
     pub(super) opened: Instant,
-    /// What of the log ended and was not synced. Beside the writer: who flushes forgets some of it, and
-    /// the writer may be waiting for that flush.
-    pub(super) behind: Behind,
-    /// The end of the log. Who holds it leads a commit, and may sync for a while.
+    /// What of the log is on the platter. Beside the writer: who syncs must not hold up who writes, and
+    /// who flushes forgets some of it, for which the writer may be waiting.
+    pub(super) platter: Platter,
+    /// The end of the log. Who holds it leads a commit, and under [`Sync::Always`](crate::Sync::Always)
+    /// syncs it.
     writer: Mutex<Writer>,
     /// As stored, but for the number of the next file. Held while it is stored, so that flushes and
     /// merges follow each other.
@@ -63,6 +65,7 @@ impl Tree {
         let directory = Directory::open(vfs, path)?;
         let shared = Arc::new(Shared::new(options.cache_bytes, options.guide_bytes));
         let Restored { manifest, state, recovered } = restore(&directory, &shared)?;
+        let writer = Writer::new(recovered);
         Ok(Tree {
             directory,
             queue: Queue::new(options.queue_bytes),
@@ -70,8 +73,8 @@ impl Tree {
             counters: Counters::default(),
             shared,
             opened: Instant::now(),
-            behind: Behind::default(),
-            writer: Mutex::new(Writer::new(recovered)),
+            platter: writer.platter(),
+            writer: Mutex::new(writer),
             manifest: Mutex::new(manifest),
             is_manifest_unsure: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(options.merge_bytes_per_second)),
@@ -161,6 +164,7 @@ impl Tree {
     pub(super) fn begin_to_end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
         self.view.nudge();
+        self.platter.nudge();
     }
 
     pub(super) fn is_ending(&self) -> bool {

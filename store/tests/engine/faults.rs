@@ -79,7 +79,8 @@ impl Run {
         }
         match self.rng.random_range(0..100) {
             0..50 => self.commit(),
-            50..65 => self.tolerate(|tree| tree.flush_one().map(drop)),
+            50..62 => self.tolerate(|tree| tree.flush_one().map(drop)),
+            62..65 => self.sync(),
             65..85 => self.tolerate(|tree| tree.compact_one().map(drop)),
             85..90 => self.snapshots.push((self.tree().snapshot(), self.latest().clone())),
             90..93 => self.read_snapshots(),
@@ -113,6 +114,26 @@ impl Run {
         self.read();
     }
 
+    /// What was answered is durable then, also where nobody promised it.
+    fn sync(&mut self) {
+        match self.tree().sync_log() {
+            Ok(()) => self.all_durable(),
+            Err(error) => {
+                self.require_io(&error);
+                self.require_refusal();
+            }
+        }
+        self.read();
+    }
+
+    /// After a sync that failed no write is taken, until another start.
+    fn require_refusal(&self) {
+        let refuse = || self.tree().commit(batch(&[("refused", Some("at once"))])).unwrap_err();
+        self.require_expected(&refuse());
+        let again = refuse();
+        assert!(matches!(again, EngineError::Closed(_)), "{again:?}");
+    }
+
     fn tolerate(&mut self, step: impl Fn(&Tree) -> Result<(), EngineError>) {
         if let Err(error) = step(self.tree()) {
             self.require_io(&error);
@@ -121,9 +142,13 @@ impl Run {
     }
 
     fn require_io(&mut self, error: &EngineError) {
-        let expected = matches!(error, EngineError::Io { .. } | EngineError::Closed(_));
-        assert!(expected, "no byte is damaged, but: failed to {error}");
+        self.require_expected(error);
         self.errors += 1;
+    }
+
+    fn require_expected(&self, error: &EngineError) {
+        let expected = matches!(error, EngineError::Io { .. } | EngineError::Closed(_));
+        assert!(expected, "{:?}: no byte is damaged, but: failed to {error}", self.sync);
     }
 
     /// Everything is as it was written last.

@@ -8,21 +8,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Else, after a power loss, a segment could be torn although a later one exists, and that is damage.
-#[test]
-fn a_segment_is_synced_before_the_next_begins_however_rarely_writes_are() {
-    let path = tempfile::tempdir().unwrap();
-    let engine = open(path.path(), tiny(Sync::Every(3_600_000)));
-    for number in 0..200 {
-        let (key, value) = (format!("k{number}"), "v".repeat(100));
-        write(&engine, batch(&[(&key, Some(&value))])).unwrap();
-    }
-    engine.close().unwrap();
-    let statistics = engine.statistics();
-    assert!(statistics.flushes > 3, "{statistics:?}");
-    assert!(statistics.syncs >= statistics.flushes, "{statistics:?}");
-}
-
 #[derive(Clone, Debug)]
 enum Step {
     Write(Vec<(String, Option<String>)>),

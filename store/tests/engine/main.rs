@@ -10,6 +10,7 @@ use store::Sync;
 use store::engine::{Batch, Engine, EngineError};
 use store::lsm::{Bound, Bounds, Compression, Lsm, Options, Shape, TableShape};
 
+mod beside;
 mod by_hand;
 mod crash;
 mod damage;

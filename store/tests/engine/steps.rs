@@ -179,35 +179,6 @@ fn writers_wait_before_memory_runs_away_and_the_statistics_say_so() {
     assert!(statistics.stalls > 0 && !statistics.stalled.is_zero(), "{statistics:?}");
 }
 
-#[test]
-fn writers_that_wait_do_not_keep_what_was_answered_before_from_being_synced() {
-    let bounds = Bounds {
-        level0: Bound { slow: 0, stop: 1 },
-        longest_delay: Duration::ZERO,
-        ..by_hand(Sync::Never).bounds
-    };
-    let shape = Shape { level0_trigger: 1, ..by_hand(Sync::Never).shape };
-    let tree = tree(Options { bounds, shape, ..by_hand(Sync::Every(50)) });
-    set(&tree, "a", Some("1"));
-    tree.freeze().unwrap();
-    set(&tree, "b", Some("2"));
-    let before = tree.statistics().syncs;
-    assert!(tree.flush_one().unwrap());
-    let synced = std::thread::scope(|scope| {
-        // A table on level 0 stops it; nothing but this thread can sync while it waits.
-        scope.spawn(|| set(&tree, "c", Some("3")));
-        let deadline = Instant::now() + PATIENCE;
-        while tree.statistics().syncs == before && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        assert!(!tree.is_settled());
-        let synced = tree.statistics();
-        assert!(tree.compact_one().unwrap());
-        synced
-    });
-    assert_eq!((synced.syncs, synced.writes), (before + 1, 2), "{synced:?}");
-}
-
 /// Lengths of the log's files as a power loss would leave them, oldest first, and as they are read.
 fn log_bytes(disk: &ModelDisk) -> (Vec<usize>, Vec<usize>) {
     let lengths = |files: Vec<(PathBuf, Vec<u8>)>| {
@@ -218,9 +189,15 @@ fn log_bytes(disk: &ModelDisk) -> (Vec<usize>, Vec<usize>) {
 }
 
 #[test]
-fn where_no_sync_is_promised_a_full_segment_waits_for_none_but_an_orderly_end_syncs_it() {
+fn where_writes_are_not_synced_a_full_segment_waits_for_no_sync_but_an_orderly_end_syncs_it() {
+    for sync in [Sync::Never, Sync::Every(0)] {
+        a_full_segment_waits_for_no_sync(sync);
+    }
+}
+
+fn a_full_segment_waits_for_no_sync(sync: Sync) {
     let disk = ModelDisk::new();
-    let tree = open_by_hand(&disk, by_hand(Sync::Never)).unwrap();
+    let tree = open_by_hand(&disk, by_hand(sync)).unwrap();
     for number in 0..3 {
         set(&tree, &format!("key{number}"), Some("value"));
         tree.freeze().unwrap();

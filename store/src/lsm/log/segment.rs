@@ -21,19 +21,36 @@ const AHEAD_BYTES_MIN: u64 = 64 << 10;
 /// The most.
 const AHEAD_BYTES_MAX: u64 = 4 << 20;
 
+/// The file of a segment. Shared: one writes it while another syncs it.
+#[derive(Debug)]
+pub(in super::super) struct SegmentFile {
+    number: u64,
+    file: Arc<dyn VfsFile>,
+    path: PathBuf,
+}
+
+impl SegmentFile {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Waits until everything the system took before is on the platter. *Requires* that no other thread
+    /// is in here for this file: of two the system tells but one what it could not write.
+    pub(super) fn sync(&self) -> Result<(), EngineError> {
+        self.file.sync().map_err(EngineError::io("sync", &self.path))
+    }
+}
+
 /// The segment being written.
 #[derive(Debug)]
 pub(in super::super) struct Segment {
-    file: Arc<dyn VfsFile>,
-    path: PathBuf,
+    file: Arc<SegmentFile>,
     header: SegmentHeader,
     /// Where the next record goes. *Shape*: all before it was written without an error.
     written: u64,
     /// The length of the file.
     allocated: u64,
-    /// A write or sync failed. What is on the disk is then unknown: after a failed sync the system may
-    /// have dropped the pages, and would say yes to the next.
-    /// Source: Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020.
+    /// A write or cut failed, or the next segment may exist already: no record can follow those written.
     is_broken: bool,
 }
 
@@ -77,7 +94,13 @@ impl Segment {
     }
 
     fn at(file: Arc<dyn VfsFile>, path: PathBuf, header: SegmentHeader, written: u64) -> Segment {
-        Segment { file, path, header, written, allocated: written, is_broken: false }
+        let file = Arc::new(SegmentFile { number: header.number, file, path });
+        Segment { file, header, written, allocated: written, is_broken: false }
+    }
+
+    /// Its file, for who syncs it while it is written.
+    pub(in super::super) fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
     }
 
     pub(in super::super) fn number(&self) -> u64 {
@@ -99,21 +122,16 @@ impl Segment {
         self.unless_broken(|segment| {
             let end = segment.written + records.len() as u64;
             segment.allocate(end)?;
-            let written = segment.file.write_at(records, segment.written);
-            written.map_err(EngineError::io("write", &segment.path))?;
+            let SegmentFile { file, path, .. } = &*segment.file;
+            let written = file.write_at(records, segment.written);
+            written.map_err(EngineError::io("write", path))?;
             segment.written = end;
             Ok(())
         })
     }
 
-    /// Waits until everything appended is on the platter. After an error it is not asked again.
-    pub(in super::super) fn sync(&mut self) -> Result<(), EngineError> {
-        self.unless_broken(|segment| {
-            segment.file.sync().map_err(EngineError::io("sync", &segment.path))
-        })
-    }
-
-    /// Gives back the room that was not used, and syncs the rest.
+    /// Gives back the room that was not used, and syncs the rest. *Requires* that no sync is under way:
+    /// none is, nor begins, once all that was appended is synced.
     pub(in super::super) fn finish(&mut self) -> Result<(), EngineError> {
         self.unless_broken(|segment| segment.cut())
     }
@@ -133,7 +151,7 @@ impl Segment {
         work: impl FnOnce(&mut Segment) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         if self.is_broken {
-            return Err(EngineError::Closed(format!("{} broke", self.path.display())));
+            return Err(EngineError::Closed(format!("{} broke", self.file.path.display())));
         }
         let done = work(self);
         self.is_broken = done.is_err();
@@ -145,17 +163,19 @@ impl Segment {
             return Ok(());
         }
         let length = end + end.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX);
-        self.file.allocate(length).map_err(EngineError::io("allocate", &self.path))?;
+        let SegmentFile { file, path, .. } = &*self.file;
+        file.allocate(length).map_err(EngineError::io("allocate", path))?;
         self.allocated = length;
         Ok(())
     }
 
     fn shorten(&self) -> Result<(), EngineError> {
-        self.file.set_len(self.written).map_err(EngineError::io("cut", &self.path))
+        let SegmentFile { file, path, .. } = &*self.file;
+        file.set_len(self.written).map_err(EngineError::io("cut", path))
     }
 
     fn cut(&self) -> Result<(), EngineError> {
         self.shorten()?;
-        self.file.sync().map_err(EngineError::io("sync", &self.path))
+        self.file.sync()
     }
 }

@@ -35,7 +35,7 @@ fn two_segments(directory: &Directory) {
         let mut segment = Segment::create(directory, number, first, first - 1).unwrap();
         append(&mut segment, first, b"value").unwrap();
         append(&mut segment, first + 1, b"value").unwrap();
-        segment.sync().unwrap();
+        segment.file().sync().unwrap();
         if number == 1 {
             segment.finish().unwrap();
         }
@@ -94,7 +94,7 @@ fn the_systems_own_disk_gives_back_what_was_appended() {
     let Recovered { mut segment, next_sequence, .. } =
         recover(&directory, &[1, 2], |_, _| ()).unwrap();
     append(&mut segment, next_sequence, &vec![7; 300_000]).unwrap();
-    segment.sync().unwrap();
+    segment.file().sync().unwrap();
     assert_eq!(sequences(&directory, &[1, 2]).unwrap(), [1, 2, 3, 4, 5]);
 }
 
@@ -157,7 +157,7 @@ fn a_torn_record_in_an_allocated_segment_is_cut_and_written_over() {
     two_segments(&directory);
     let mut segment = recover(&directory, &[1, 2], |_, _| ()).unwrap().segment;
     append(&mut segment, 5, &[5; 2000]).unwrap();
-    segment.sync().unwrap();
+    segment.file().sync().unwrap();
     append(&mut segment, 6, &[6; 2000]).unwrap();
     for tear in Remains::all().filter(|it| matches!(it.data, Data::Torn(..))) {
         let left = disk.after_power_loss(tear);
@@ -193,7 +193,7 @@ fn a_later_record_that_overtook_an_unsynced_one_is_cut_with_it() {
     let directory = open(&disk).unwrap();
     let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
     append(&mut segment, 1, b"one").unwrap();
-    segment.sync().unwrap();
+    segment.file().sync().unwrap();
     for sequence in [2, 3] {
         segment.append(&record(segment.salt(), sequence, 1, b"late")).unwrap();
     }
@@ -245,16 +245,16 @@ fn a_value_that_holds_a_record_does_not_pass_for_one() {
 }
 
 #[test]
-fn after_a_failed_write_or_sync_a_segment_takes_no_more() {
+fn after_a_failed_write_a_segment_takes_no_more() {
     for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
-        for step in 0..3 {
+        for step in 0..2 {
             let disk = ModelDisk::new();
             let directory = open(&disk).unwrap();
             let mut segment = Segment::create(&directory, 1, 1, 0).unwrap();
             disk.fail_operation(disk.operations() + step, kind);
-            let failed = append(&mut segment, 1, b"one").and_then(|()| segment.sync());
+            let failed = append(&mut segment, 1, b"one");
             assert!(matches!(failed, Err(EngineError::Io { .. })), "step {step}: {failed:?}");
-            for again in [append(&mut segment, 1, b"one"), segment.sync(), segment.finish()] {
+            for again in [append(&mut segment, 1, b"one"), segment.trim(), segment.finish()] {
                 assert!(matches!(again, Err(EngineError::Closed(_))), "step {step}: {again:?}");
             }
             let lost = Remains { data: Data::Lost, names: Names::Lost };
@@ -266,8 +266,7 @@ fn after_a_failed_write_or_sync_a_segment_takes_no_more() {
 
 /// Segments of two records each, from 1 on, that ended without a sync; the header of each says that
 /// all up to so much is synced.
-fn unsynced_segments<const N: usize>(directory: &Directory, synced: [u64; N]) -> Behind {
-    let behind = Behind::default();
+fn unsynced_segments<const N: usize>(directory: &Directory, synced: [u64; N]) {
     for (number, synced) in (1..).zip(synced) {
         let first = 2 * number - 1;
         let mut segment = Segment::create(directory, number, first, synced).unwrap();
@@ -275,9 +274,7 @@ fn unsynced_segments<const N: usize>(directory: &Directory, synced: [u64; N]) ->
             segment.append(&record(segment.salt(), sequence, synced, b"value")).unwrap();
         }
         segment.trim().unwrap();
-        behind.add(segment);
     }
-    behind
 }
 
 const ALL_LOST: Remains = Remains { data: Data::Lost, names: Names::Lost };
@@ -409,31 +406,6 @@ fn a_header_that_a_tear_cannot_hold_is_not_believed() {
     assert_eq!(sequences(&directory, &[1]).unwrap(), [1]);
 }
 
-#[test]
-fn a_segment_that_ended_is_synced_once_unless_it_was_flushed_before() {
-    let disk = ModelDisk::new();
-    let behind = unsynced_segments(&open(&disk).unwrap(), [0; 3]);
-    let operations = disk.operations();
-    behind.forget_below(2);
-    behind.sync().unwrap();
-    assert_eq!(disk.operations(), operations + 2, "two syncs");
-    behind.sync().unwrap();
-    assert_eq!(disk.operations(), operations + 2);
-}
-
-#[test]
-fn a_segment_that_ended_and_whose_sync_failed_is_never_called_synced() {
-    let disk = ModelDisk::new();
-    let behind = unsynced_segments(&open(&disk).unwrap(), [0; 3]);
-    disk.fail_operation(disk.operations() + 1, ErrorKind::Other);
-    let failed = behind.sync().unwrap_err();
-    assert!(matches!(failed, EngineError::Io { action: "sync", .. }), "{failed}");
-    let again = behind.sync().unwrap_err();
-    assert!(matches!(again, EngineError::Closed(_)), "{again}");
-    behind.forget_below(3);
-    behind.sync().unwrap();
-}
-
 /// Appends eight batches to two segments, some of them synced together; `acked` is the last that was.
 fn workload(disk: &ModelDisk, acked: &mut u64) -> Result<(), EngineError> {
     let directory = open(disk)?;
@@ -442,13 +414,13 @@ fn workload(disk: &ModelDisk, acked: &mut u64) -> Result<(), EngineError> {
         let value = vec![sequence as u8; 200 * sequence as usize];
         segment.append(&record(segment.salt(), sequence, *acked, &value))?;
         if sequence == 4 {
-            segment.sync()?;
+            segment.file().sync()?;
             *acked = sequence;
             let next = segment.number() + 1;
             std::mem::replace(&mut segment, Segment::create(&directory, next, 5, *acked)?)
                 .finish()?;
         } else if ![2, 5, 6].contains(&sequence) {
-            segment.sync()?;
+            segment.file().sync()?;
             *acked = sequence;
         }
     }
@@ -473,7 +445,7 @@ fn check_recovery(left: &ModelDisk, acked: u64) -> Result<(), EngineError> {
     assert_eq!(found, (1..next_sequence).collect::<Vec<_>>());
     assert!(next_sequence > acked, "{acked} was synced, {next_sequence} comes next");
     append(&mut segment, next_sequence, b"after")?;
-    segment.sync()?;
+    segment.file().sync()?;
     assert_eq!(sequences(&directory, &numbers)?, (1..=next_sequence).collect::<Vec<_>>());
     Ok(())
 }
