@@ -144,10 +144,16 @@ impl Request {
         }
     }
 
-    /// Asks as many primaries as must yet reply.
+    /// Asks as many primaries as must yet reply: those believed up first, and of these whose name follows
+    /// its own. So what one coordinator asks at about the same time is asked of few, in few packets, and
+    /// not all coordinators ask the same.
     fn ask_others(&mut self, known: Option<u64>) {
         let mut others: Vec<NodeId> = self.others().cloned().collect();
-        others.sort_by_key(|node| self.target.down.contains(node));
+        let Target { down, me, .. } = &self.target;
+        others.sort_by(|a, b| {
+            let rank = |node: &NodeId| (down.contains(node), node < me);
+            rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+        });
         let reading = self.reading.as_mut().expect("a read phase begins");
         let needed = self.target.r.max(1).saturating_sub(reading.quorum.tally().answered());
         let spared = others.split_off(needed.min(others.len()));
