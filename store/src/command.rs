@@ -101,6 +101,16 @@ pub enum Touched<'a> {
     All,
 }
 
+impl<'a> Touched<'a> {
+    /// The keys it names.
+    pub fn keys(&self) -> &[&'a [u8]] {
+        match self {
+            Touched::Read(keys) | Touched::Written(keys) => keys,
+            Touched::All => &[],
+        }
+    }
+}
+
 impl Command {
     /// What it touches.
     pub fn touched(&self) -> Touched<'_> {

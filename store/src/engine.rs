@@ -39,6 +39,11 @@ pub struct Batch {
 pub trait Engine: Send + Sync + 'static {
     /// The value of `key`, as of the last durable write.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
+    /// Says that these keys are about to be asked for, so that what is known of them comes near, of all at
+    /// once. Changes nothing.
+    fn expect(&self, keys: &[Bytes]) {
+        let _ = keys;
+    }
     /// Leaves `batch` to be made durable, then visible; then `done` is called. Batches become visible in
     /// the order in which they were left. Nobody is told that it waits: that is [`Engine::lead`]'s to do,
     /// or [`Engine::wake`]'s.

@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -132,6 +133,15 @@ impl Replica {
     /// The own copy of `key`, with its encoding.
     pub fn copy(&self, home: &Home, key: &[u8]) -> Result<Option<Encoded>, ReplicaError> {
         Ok(self.get_encoded(home, key)?.map(Encoded::read).transpose()?)
+    }
+
+    /// Says that these keys are about to be asked for, or written: worth it where they are several.
+    pub fn expect<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) {
+        let stored = |key| layout::data(&self.placement.home(key).keyspace, key);
+        let stored: SmallVec<[Bytes; 16]> = keys.into_iter().map(stored).collect();
+        if stored.len() > 1 {
+            self.shared.engine.expect(&stored);
+        }
     }
 
     /// Has what was begun committed: here and now, where that waits for nothing.

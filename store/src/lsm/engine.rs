@@ -107,6 +107,10 @@ impl Engine for Lsm {
         self.tree.get(key)
     }
 
+    fn expect(&self, keys: &[Bytes]) {
+        self.tree.expect(keys);
+    }
+
     fn leave(&self, batch: Batch, done: Done) -> Result<(), Refused> {
         self.tree.leave(batch, done)
     }

@@ -24,11 +24,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Found;
@@ -37,6 +39,8 @@ use crate::engine::{Batch, EngineError};
 
 /// What an entry costs beside its bytes, about: its slot, its places in tree and index, two allocations.
 const ENTRY_OVERHEAD_BYTES: usize = 160;
+/// Keys that are expected together, usually at most.
+const EXPECTED: usize = 64;
 /// Entries a cursor copies first, and at most, while it holds the lock.
 const PAGE: std::ops::Range<usize> = 8..256;
 
@@ -102,6 +106,24 @@ impl Memtable {
     /// What it knows of `key`, if anything.
     pub(super) fn get(&self, key: &[u8]) -> Option<Found> {
         self.read().find(key, xxh3_64(key)).map(|slot| slot.value.clone().into())
+    }
+
+    /// Brings what it knows of these keys near. A look-up waits for memory four times, each time for what
+    /// the time before had said; of many keys the waits of one kind go on beside each other, if nothing
+    /// stands between them. So each loop here does as little as can be.
+    /// Source: Chen, Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching",
+    /// ICDE 2004 (group prefetching).
+    pub(super) fn expect(&self, keys: &[Bytes]) {
+        let hashes: SmallVec<[u64; EXPECTED]> = keys.iter().map(|key| xxh3_64(key)).collect();
+        let state = self.read();
+        let places = hashes.iter().filter_map(|hash| state.index.get(hash).copied());
+        let places: SmallVec<[u32; EXPECTED]> = places.collect();
+        let slots = places.iter().map(|place| &state.slots[*place as usize]);
+        let found: SmallVec<[(&[u8], &[u8]); EXPECTED]> =
+            slots.map(|slot| (&slot.key[..], slot.value.as_deref().unwrap_or_default())).collect();
+        let touched =
+            |bytes: &[u8]| bytes.first().copied().unwrap_or(0) ^ bytes.last().copied().unwrap_or(0);
+        black_box(found.iter().fold(0, |sum, (key, value)| sum ^ touched(key) ^ touched(value)));
     }
 
     /// What it knew of `key` at `sequence`, if anything. *Requires* that this is pinned, or nothing is
@@ -344,6 +366,21 @@ mod tests {
         drop(held);
         put(&table, 3, "k", Some("third"));
         assert_eq!(table.get(b"k"), Some(value("third")));
+    }
+
+    #[test]
+    fn to_expect_keys_changes_nothing_whatever_is_known_of_them() {
+        let table = Memtable::default();
+        let keys: Vec<Bytes> = (0..200).map(|key| format!("key{key}").into()).collect();
+        for (key, sequence) in keys.iter().zip(1..150) {
+            let value = [None, Some(&b""[..]), Some(&b"value"[..])][sequence as usize % 3];
+            table.put(sequence, (key, value));
+        }
+        let known = |table: &Memtable| keys.iter().map(|key| table.get(key)).collect::<Vec<_>>();
+        let (before, bytes) = (known(&table), table.bytes());
+        table.expect(&keys);
+        table.expect(&[]);
+        assert_eq!((known(&table), table.bytes()), (before, bytes));
     }
 
     #[test]

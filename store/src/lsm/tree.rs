@@ -88,6 +88,11 @@ impl Tree {
         self.view.current().get(key)
     }
 
+    /// Says that these keys are about to be asked for; see [`Engine::expect`](crate::engine::Engine::expect).
+    pub fn expect(&self, keys: &[Bytes]) {
+        self.view.current().active.expect(keys);
+    }
+
     /// Everything as it is now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::take(&self.view)

@@ -8,7 +8,9 @@ use crate::anti_entropy::Answers;
 use crate::coordinator::Coordinator;
 use crate::grace::Entered;
 use crate::peer::frame::Hello;
-use crate::peer::message::{Answer, Ask, Done, OwnCopy, ReplicaUpdate, ReplicaWrite, Updated};
+use crate::peer::message::{
+    Answer, Ask, Done, OwnCopy, ReplicaUpdate, ReplicaWrite, Request, Updated,
+};
 use crate::peer::{Asker, Handler};
 use crate::ring::NodeId;
 use crate::settle::Settling;
@@ -26,6 +28,15 @@ impl Handler for Asks {
     fn judge(&self, hello: &Hello) -> Option<String> {
         let others: Vec<&str> = self.coordinator.peers.nodes().map(NodeId::as_str).collect();
         hello.refusal(&self.cluster, self.coordinator.placement.me().as_str(), &others)
+    }
+
+    fn expect(&self, asks: &[Request]) {
+        let keys = asks.iter().filter_map(|request| match &request.ask {
+            Some(Ask::Read(read)) => Some(&read.key[..]),
+            Some(Ask::Write(write)) => Some(&write.key[..]),
+            _ => None,
+        });
+        self.coordinator.replica.expect(keys);
     }
 
     fn begin(&self, ask: Ask, asker: Asker) -> Option<(Ask, Asker)> {

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use super::info::Info;
 use super::repair;
 use crate::anti_entropy::AntiEntropy;
-use crate::command::{Command, Level};
+use crate::command::{Command, Level, Touched};
 use crate::coordinator::{self, Change, Coordinator, UnderWay};
 use crate::metrics::{Histogram, Request, Requests};
 use crate::request::{Failure, Outcome};
@@ -50,6 +50,11 @@ impl Service for Front {
     async fn execute(&self, commands: Vec<Command>) -> Vec<Reply> {
         self.coordinator.stats.commands.add_all(commands.len() as u64);
         let start = Instant::now();
+        if commands.len() > 1 {
+            let touched: Vec<_> = commands.iter().map(Command::touched).collect();
+            let keys = touched.iter().flat_map(Touched::keys).copied();
+            self.coordinator.replica.expect(keys);
+        }
         let mut begun: Vec<Begun<'_>> =
             commands.into_iter().map(|command| self.begin(command)).collect();
         if begun.iter().any(|it| matches!(it, Begun::Waits(Request::Write, ..))) {

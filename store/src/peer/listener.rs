@@ -28,6 +28,8 @@ use crate::turn::end_of_turn;
 
 /// Asks of one connection served at once.
 const UNDER_WAY: usize = 1024;
+/// Asks that came together and are looked at together, at most.
+const TOGETHER: usize = 64;
 /// For a stranger to say hello.
 const HELLO: Duration = Duration::from_secs(2);
 /// A dialler pings several times a second; this much silence means it is gone.
@@ -40,6 +42,8 @@ pub trait Handler: Send + Sync + 'static {
     fn judge(&self, hello: &Hello) -> Option<String>;
     /// Answers an ask of the node `from`.
     fn handle(&self, from: &str, ask: Ask) -> impl Future<Output = Answer> + Send;
+    /// Hears of asks that came together, before they are begun.
+    fn expect(&self, _: &[Request]) {}
     /// Begins to answer an ask where nothing needs a task; gives it back where it does.
     fn begin(&self, ask: Ask, asker: Asker) -> Option<(Ask, Asker)> {
         Some((ask, asker))
@@ -159,37 +163,68 @@ async fn read<H: Handler>(
     asks: TaskTracker,
 ) -> Result<(), HandshakeError> {
     let places = Arc::new(Semaphore::new(UNDER_WAY));
-    let mut has_begun = false;
+    let (mut together, mut has_begun) = (Vec::new(), false);
     loop {
-        let frame = match stream.next().now_or_never() {
-            Some(frame) => frame,
-            None if has_begun => {
+        let mut goes_on = take_here(&mut stream, &mut together)?;
+        if together.is_empty() && goes_on {
+            if std::mem::take(&mut has_begun) {
                 // Others who are about to leave writes should share the commit.
                 end_of_turn().await;
                 handler.lead();
-                has_begun = false;
                 continue;
             }
-            None => timeout(ABANDONED, stream.next()).await.unwrap_or(None),
-        };
-        let Some(frame) = frame else { return Ok(()) };
-        let Request { id, ask } = Request::decode(frame?.freeze())?;
-        let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        let asker = Asker { id, answers: answers.clone(), place };
-        match ask {
-            Some(Ask::Ping(_)) => asker.tell(Answer::Done(super::message::Done {})),
-            None => asker.tell(Answer::refused("ERR this node is too old to know what is asked")),
-            Some(ask) => match handler.begin(ask, asker) {
-                None => has_begun = true,
-                Some((ask, asker)) => {
-                    let (handler, from) = (handler.clone(), from.clone());
-                    let under_way = handler.enter(&ask);
-                    asks.spawn(async move {
-                        asker.tell(handler.handle(&from, ask).await);
-                        drop(under_way);
-                    });
+            let Ok(Some(frame)) = timeout(ABANDONED, stream.next()).await else { return Ok(()) };
+            together.push(Request::decode(frame?.freeze())?);
+            goes_on = take_here(&mut stream, &mut together)?;
+        }
+        handler.expect(&together);
+        for Request { id, ask } in together.drain(..) {
+            let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
+            let asker = Asker { id, answers: answers.clone(), place };
+            match ask {
+                Some(Ask::Ping(_)) => asker.tell(Answer::Done(super::message::Done {})),
+                None => {
+                    asker.tell(Answer::refused("ERR this node is too old to know what is asked"));
                 }
-            },
+                Some(ask) => match handler.begin(ask, asker) {
+                    None => has_begun = true,
+                    Some((ask, asker)) => go_on(&handler, &asks, &from, ask, asker),
+                },
+            }
+        }
+        if !goes_on {
+            return Ok(());
         }
     }
+}
+
+/// Takes what is here, as far as it may be looked at together; whether more may come.
+fn take_here(
+    stream: &mut (impl Stream<Item = std::io::Result<BytesMut>> + Unpin),
+    together: &mut Vec<Request>,
+) -> Result<bool, HandshakeError> {
+    while together.len() < TOGETHER {
+        match stream.next().now_or_never() {
+            Some(Some(frame)) => together.push(Request::decode(frame?.freeze())?),
+            Some(None) => return Ok(false),
+            None => break,
+        }
+    }
+    Ok(true)
+}
+
+/// Answers an ask in a task of its own.
+fn go_on<H: Handler>(
+    handler: &Arc<H>,
+    asks: &TaskTracker,
+    from: &Arc<str>,
+    ask: Ask,
+    asker: Asker,
+) {
+    let (handler, from) = (handler.clone(), from.clone());
+    let under_way = handler.enter(&ask);
+    asks.spawn(async move {
+        asker.tell(handler.handle(&from, ask).await);
+        drop(under_way);
+    });
 }

@@ -193,6 +193,7 @@ fn tombstones_forgotten_at_once_are_caught() {
 
 #[test]
 fn tombstones_forgotten_while_hints_are_kept_are_caught() {
+    is_caught(Flaw::ReapsDespiteHints, "register: invalid", 10_000);
     is_caught(Flaw::ReapsDespiteHints, "is back", 10_000);
 }
 

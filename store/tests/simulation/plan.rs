@@ -95,6 +95,8 @@ impl Plan {
             Some(Flaw::WipedCatchesUpAtOnce) => {
                 Plan { nodes: 3, lost: 30, late: 200, has_crashes: true, ..plan }
             }
+            // Bites where hints are many.
+            Some(Flaw::ReapsDespiteHints) => Plan { lost: 30, late: 100, ..plan },
             _ => plan,
         }
     }
