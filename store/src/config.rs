@@ -202,8 +202,8 @@ pub enum Sync {
     /// After `fdatasync`; writers that arrive together share one.
     #[default]
     Always,
-    /// After the system took the bytes (a killed process loses nothing); `fdatasync` follows
-    /// within this interval, in milliseconds (a power loss may cost that much).
+    /// After the system took the bytes (a killed process loses nothing); `fdatasync` begins within this
+    /// interval, in milliseconds (a power loss may cost that much, and what came while one was under way).
     Every(u64),
     /// After the system took the bytes, which it writes when it likes (a power loss may cost all since
     /// the last memtable was written as a table, or the last orderly end).

@@ -1,6 +1,6 @@
 //! How many replicas must have answered before a client may be told: pure values, without waiting.
 //!
-//! A coordinator asks all replicas of a key and hands every answer, error and timeout to a
+//! A coordinator asks replicas of a key and hands every answer, error and timeout to a
 //! [`ReadQuorum`] or a [`WriteQuorum`], which says whether the request is still
 //! [pending](Progress::Pending), [met](Progress::Met), or can no longer be met. What is left to do
 //! afterwards (read repair, write-back, hints) is returned as data; the coordinator only sends.
