@@ -23,7 +23,7 @@ use crate::peer::message::{Answer, Ask, ReplicaWrite};
 use crate::peer::{CallError, Peers};
 use crate::ring::NodeId;
 use crate::stats::Stats;
-use crate::version::Record;
+use crate::version::{Crowd, RECORD_BYTES, Record};
 
 /// Between looks at who has returned.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,6 +42,9 @@ pub enum HoldError {
     /// Hints take all the room they may.
     #[error("ERR there is no room for more hints")]
     Full,
+    /// Siblings nobody merges have grown over a limit.
+    #[error("TOOBIG {0}")]
+    Crowded(#[from] Crowd),
     /// The engine refused.
     #[error("ERR the engine failed: {0}")]
     Engine(#[from] EngineError),
@@ -107,13 +110,22 @@ impl Hints {
         self.put(owner, key, record, told);
     }
 
-    /// Keeps `record` in the stead of `owner`; returns when that is durable.
+    /// Keeps `record` in the stead of `owner`; returns when that is durable. Of siblings what is kept of a
+    /// key, joined, is bounded as what a primary holds is: where no primary is in reach, nobody else is
+    /// there to refuse.
     pub async fn hold(
         &self,
         owner: &NodeId,
         key: &Bytes,
         record: &Record,
+        allowed: usize,
     ) -> Result<(), HoldError> {
+        if matches!(record, Record::Siblings(_) | Record::Branches(_)) {
+            let held = self.held(owner, key);
+            let before = held.as_ref().map_or(0, Record::siblings);
+            let joined = held.map_or_else(|| record.clone(), |held| held.join(record.clone()));
+            Crowd::look(&joined, before, allowed, RECORD_BYTES)?;
+        }
         let (tell, told) = oneshot::channel();
         let tell = Box::new(move |result| {
             let _ = tell.send(result);
@@ -348,7 +360,7 @@ mod tests {
     use crate::peer::frame::Hello;
     use crate::peer::message::Done;
     use crate::peer::{Handler, Timing, listen};
-    use crate::version::{Nonce, Stamp};
+    use crate::version::{Actor, Context, Nonce, Siblings, Stamp};
 
     fn record(wall_micros: u64) -> Record {
         let (node, nonce) = (owner(), Nonce { epoch: 1, sequence: 1 });
@@ -390,6 +402,30 @@ mod tests {
         hints.take(&owner(), &Bytes::from("0"), &record(2));
         assert_eq!(keys(&hints), ["a", "b", "0"]);
         assert_eq!(hints.first(&owner())[2].1.record, record(2));
+        engine.close().unwrap();
+    }
+
+    #[tokio::test]
+    async fn siblings_held_in_the_stead_of_another_are_bounded_as_its_own_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Lsm::open(directory.path(), Options::default()).unwrap());
+        let hints = open(&engine, 1 << 20);
+        let written = |context: &Context, epoch: u64| {
+            let mut siblings = Siblings::default();
+            siblings.update(context, Actor::new(owner(), epoch), Some("v".into()));
+            Record::Siblings(siblings)
+        };
+        let (key, blind) = (Bytes::from("k"), Context::default());
+        let (owner, allowed) = (owner(), 2);
+        for epoch in [1, 2] {
+            hints.hold(&owner, &key, &written(&blind, epoch), allowed).await.unwrap();
+        }
+        let refused = hints.hold(&owner, &key, &written(&blind, 3), allowed).await;
+        let refused = refused.expect_err("one too many").to_string();
+        assert!(refused.starts_with("TOOBIG the siblings of this key are 2"), "{refused}");
+        let seen = hints.held(&owner, &key).unwrap().context();
+        hints.hold(&owner, &key, &written(&seen, 4), allowed).await.unwrap();
+        assert_eq!(hints.held(&owner, &key).unwrap().siblings(), 1, "a merge is taken");
         engine.close().unwrap();
     }
 

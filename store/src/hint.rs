@@ -52,12 +52,25 @@ struct Line {
     /// In the order they were taken.
     kept: VecDeque<Kept>,
     /// Those of each key, for who reads it in the owner's stead.
-    keys: BTreeMap<Bytes, BTreeSet<HintId>>,
+    keys: BTreeMap<Bytes, OfKey>,
+}
+
+/// The hints of one key.
+#[derive(Default)]
+struct OfKey {
+    ids: BTreeSet<HintId>,
+    /// Their join; `None` since one of them went.
+    joined: Option<Record>,
 }
 
 impl Line {
     fn push(&mut self, kept: Kept) {
-        self.keys.entry(kept.hint.key.clone()).or_default().insert(kept.id);
+        let of_key = self.keys.entry(kept.hint.key.clone()).or_default();
+        of_key.joined = match of_key.joined.take() {
+            Some(joined) => Some(joined.join(kept.hint.record.clone())),
+            None => of_key.ids.is_empty().then(|| kept.hint.record.clone()),
+        };
+        of_key.ids.insert(kept.id);
         self.kept.push_back(kept);
     }
 
@@ -69,9 +82,10 @@ impl Line {
     fn remove(&mut self, id: HintId) -> Option<Kept> {
         let at = self.kept.binary_search_by_key(&id, |kept| kept.id).ok()?;
         let kept = self.kept.remove(at)?;
-        if let Some(ids) = self.keys.get_mut(&kept.hint.key) {
-            ids.remove(&id);
-            if ids.is_empty() {
+        if let Some(of_key) = self.keys.get_mut(&kept.hint.key) {
+            of_key.ids.remove(&id);
+            of_key.joined = None;
+            if of_key.ids.is_empty() {
                 self.keys.remove(&kept.hint.key);
             }
         }
@@ -158,10 +172,16 @@ impl HintQueue {
     }
 
     /// What is kept of `key` for `owner`, joined; `None` if nothing is.
-    pub fn held(&self, owner: &NodeId, key: &Bytes) -> Option<Record> {
-        let line = self.owners.get(owner)?;
-        let kept = line.keys.get(key)?.iter().filter_map(|id| line.get(*id));
-        kept.map(|kept| kept.hint.record.clone()).reduce(Record::join)
+    pub fn held(&mut self, owner: &NodeId, key: &Bytes) -> Option<Record> {
+        let line = self.owners.get_mut(owner)?;
+        let of_key = line.keys.get(key)?;
+        if of_key.joined.is_some() {
+            return of_key.joined.clone();
+        }
+        let kept = of_key.ids.iter().filter_map(|id| line.get(*id));
+        let joined = kept.map(|kept| kept.hint.record.clone()).reduce(Record::join);
+        line.keys.get_mut(key)?.joined.clone_from(&joined);
+        joined
     }
 
     /// Nodes for whom hints are kept, ascending.
@@ -284,15 +304,17 @@ mod tests {
     fn what_is_held_of_a_key_is_the_join_of_its_hints() {
         let mut queue = HintQueue::new(10_000);
         let of = |counter| Hint { key: "k".into(), ..hint("n2", counter) };
-        let held = |queue: &HintQueue| queue.held(&node("n2"), &"k".into());
-        assert_eq!(held(&queue), None);
+        let held = |queue: &mut HintQueue| queue.held(&node("n2"), &"k".into());
+        assert_eq!(held(&mut queue), None);
         let ids = [2, 9, 5].map(|counter| queue.take(of(counter), Duration::ZERO).unwrap());
         queue.take(hint("n3", 77), Duration::ZERO).unwrap();
-        assert_eq!(held(&queue), Some(of(9).record));
+        assert_eq!(held(&mut queue), Some(of(9).record));
         assert_eq!(queue.held(&node("n3"), &"k".into()), None);
         queue.postpone(&node("n2"), ids[0]);
         queue.acknowledge(&node("n2"), ids[1]);
-        assert_eq!(held(&queue), Some(of(5).record));
+        assert_eq!(held(&mut queue), Some(of(5).record));
+        queue.take(of(7), Duration::ZERO).unwrap();
+        assert_eq!(held(&mut queue), Some(of(7).record), "the join was kept, and goes on");
     }
 
     #[test]

@@ -50,12 +50,9 @@ use crate::ring::NodeId;
 use crate::server::{self, serve};
 use crate::settle::Settling;
 use crate::stats::Stats;
-use crate::version::Actor;
+use crate::version::{Actor, RECORD_BYTES};
 use crate::{gossip, handoff};
 
-/// The longest record a sibling update may make, in bytes. Replicas cut off from each other may each
-/// make one, and their join must still fit into a frame: of 16 MiB, so for up to 15 of them.
-const RECORD_BYTES: usize = 1 << 20;
 /// How long work begun for clients may go on after the last of them has left.
 const LATE: Duration = Duration::from_secs(3);
 

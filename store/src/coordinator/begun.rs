@@ -60,8 +60,14 @@ impl Begun {
 }
 
 impl UnderWay {
+    /// The own engine was led since it was begun: what its client can be told by now.
+    pub fn look_after_lead(&mut self) -> Option<Told> {
+        self.errand.as_mut()?.forget_left_writes();
+        self.look()
+    }
+
     /// What its client can be told, by what was heard until now.
-    pub fn look(&mut self) -> Option<Told> {
+    fn look(&mut self) -> Option<Told> {
         let errand = self.errand.as_mut()?;
         let letters = self.post.letters();
         let told = if letters.is_empty() { None } else { errand.read_in_time(letters) };
@@ -75,10 +81,13 @@ impl UnderWay {
             if let Some(told) = self.look() {
                 return told;
             }
-            if self.errand.as_mut().is_some_and(|errand| errand.has_left_writes()) {
+            if self.errand.as_ref().is_some_and(|errand| errand.has_left_writes()) {
                 // Others who are about to leave theirs should share the commit.
                 end_of_turn().await;
                 self.post.coordinator.replica.lead();
+                if let Some(told) = self.look_after_lead() {
+                    return told;
+                }
                 continue;
             }
             let due = self.due().into();

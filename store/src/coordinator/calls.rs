@@ -55,8 +55,9 @@ impl Errand {
     pub(super) fn begin_hold(&mut self, number: usize, owner: NodeId, record: Record) {
         let (post, key) = (self.post().clone(), self.key.clone());
         let hints = self.coordinator.hints.clone();
+        let allowed = self.home.settings.siblings_allowed();
         tokio::spawn(async move {
-            let held = hints.hold(&owner, &key, &record).await;
+            let held = hints.hold(&owner, &key, &record, allowed).await;
             let heard = held.map(|()| Reply::Done);
             post.deliver((number, heard.map_err(|error| CallError::Refused(error.to_string()))));
         });

@@ -4,7 +4,6 @@
 //! other calls it hears by [`Post`]. So a request of which this node is the only replica is over when it
 //! was begun, or when its write is committed, and no task, timer or channel was made for it.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -152,9 +151,14 @@ impl Errand {
         self.open == 0
     }
 
-    /// Whether writes were left with the own engine since this was last asked.
-    pub(super) fn has_left_writes(&mut self) -> bool {
-        mem::take(&mut self.has_left_writes)
+    /// Whether writes were left with the own engine that nobody is known to have had committed.
+    pub(super) fn has_left_writes(&self) -> bool {
+        self.has_left_writes
+    }
+
+    /// What was left is committed, or somebody is woken to do it.
+    pub(super) fn forget_left_writes(&mut self) {
+        self.has_left_writes = false;
     }
 
     /// Where letters for it come. *Requires* that some are to come.
@@ -201,6 +205,9 @@ impl Errand {
         let is_repair = id.purpose == Purpose::Repair;
         // When a repair begins the client has its answer: this is a request of its own.
         let deadline = if is_repair { self.coordinator.deadline() } else { self.deadline };
+        if Instant::now() >= deadline {
+            return Some((id, Err(CallError::Late)));
+        }
         let to = id.to.clone();
         let number = self.number(id);
         let error = self.ask(number, &to, call, deadline).err()?;

@@ -111,6 +111,7 @@ impl Post {
     /// be the one that brought the letter.
     fn see_to_writes(&self, errand: &mut Errand) {
         if errand.has_left_writes() {
+            errand.forget_left_writes();
             self.coordinator.replica.wake();
         }
     }

@@ -112,7 +112,8 @@ impl Asks {
         let Some(owner) = NodeId::new(owner).ok().filter(is_other) else {
             return no_member(owner);
         };
-        match self.coordinator.hints.hold(&owner, &write.key, &record).await {
+        let allowed = self.coordinator.placement.home(&write.key).settings.siblings_allowed();
+        match self.coordinator.hints.hold(&owner, &write.key, &record, allowed).await {
             Ok(()) => Answer::Done(Done {}),
             Err(error) => Answer::refused(error.to_string()),
         }

@@ -80,7 +80,7 @@ impl Begun<'_> {
     /// Whether its client can be told by now.
     fn look(&mut self) {
         if let Begun::Waits(_, under_way, latency) = self
-            && let Some(told) = under_way.look()
+            && let Some(told) = under_way.look_after_lead()
         {
             *self = Begun::Told(told, latency);
         }

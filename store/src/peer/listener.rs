@@ -179,6 +179,10 @@ async fn read<H: Handler>(
         }
         handler.expect(&together);
         for Request { id, ask } in together.drain(..) {
+            if places.available_permits() == 0 {
+                // All may be those of writes that nobody has had committed.
+                handler.lead();
+            }
             let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
             let asker = Asker { id, answers: answers.clone(), place };
             match ask {
@@ -227,4 +231,72 @@ fn go_on<H: Handler>(
         asker.tell(handler.handle(&from, ask).await);
         drop(under_way);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::super::frame::greet;
+    use super::super::message::{Done, Ping, ReplicaRead};
+    use super::*;
+
+    /// Answers reads when it is led, and not before: as an engine does that is left writes.
+    #[derive(Default)]
+    struct Led {
+        waiting: Mutex<Vec<Asker>>,
+    }
+
+    impl Handler for Led {
+        fn judge(&self, _: &Hello) -> Option<String> {
+            None
+        }
+
+        async fn handle(&self, _: &str, _: Ask) -> Answer {
+            Answer::Done(Done {})
+        }
+
+        fn begin(&self, _: Ask, asker: Asker) -> Option<(Ask, Asker)> {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(asker);
+            None
+        }
+
+        fn lead(&self) {
+            let waiting = std::mem::take(&mut *self.waiting.lock().unwrap());
+            for asker in waiting {
+                asker.tell(Answer::Done(Done {}));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn more_asks_than_have_a_place_are_all_answered_in_their_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(listen(listener, Arc::new(Led::default()), CancellationToken::new()));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut frames = greet(stream, &Hello::new("demo", "n1", "n2")).await.unwrap();
+        // In one write, so that they are there together.
+        frames.set_backpressure_boundary(1 << 20);
+        let count = 2 * UNDER_WAY as u64 + TOGETHER as u64 / 2;
+        for id in 0..count {
+            let read = ReplicaRead { key: "k".into(), known: None, held_for: None };
+            let ask = if id % 100 == 99 { Ask::Ping(Ping {}) } else { Ask::Read(read) };
+            let request = Request { id, ask: Some(ask) };
+            frames.feed(Bytes::from(request.encode_to_vec())).await.unwrap();
+        }
+        SinkExt::<Bytes>::flush(&mut frames).await.unwrap();
+        let mut answered = Vec::new();
+        let deadline = Duration::from_secs(20);
+        while answered.len() < count as usize {
+            let next = timeout(deadline, frames.next()).await;
+            let next =
+                next.unwrap_or_else(|_| panic!("only {} of {count} answers", answered.len()));
+            answered.push(Response::decode(next.unwrap().unwrap().freeze()).unwrap().id);
+        }
+        let reads: Vec<u64> = answered.iter().copied().filter(|id| id % 100 != 99).collect();
+        assert!(reads.is_sorted(), "reads are answered in the order in which they came");
+        answered.sort_unstable();
+        assert_eq!(answered, (0..count).collect::<Vec<_>>());
+    }
 }

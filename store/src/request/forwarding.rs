@@ -13,7 +13,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Call, CallId, Event, Failure, Goal, Outcome, Purpose, Reply, Request, Shortfall};
+use super::{
+    Call, CallId, Event, Failure, Goal, Outcome, Purpose, Reply, Request, Shortfall, Target,
+};
 use crate::config::Causality;
 use crate::peer::CallError;
 use crate::quorum::WriteQuorum;
@@ -58,11 +60,12 @@ impl Request {
     }
 
     fn forward_to_next(&mut self) {
+        let may_number = self.may_number();
         let (Some(forwarding), Goal::Write(write)) = (&mut self.forwarding, &self.goal) else {
             return;
         };
         let Some(to) = forwarding.left.pop_front() else {
-            if self.target.causality == Causality::Dotted && !self.target.stand_ins.is_empty() {
+            if may_number {
                 return self.number_itself();
             }
             let shortfall = Shortfall::new(&forwarding.quorum, &forwarding.missing);
@@ -71,6 +74,16 @@ impl Request {
         let (context, value, w) = (write.context.clone(), write.value.clone(), self.target.w);
         let id = CallId { to, purpose: Purpose::Forward };
         self.call(id, Call::Forward { context, value, w });
+    }
+
+    /// Whether the coordinator is to number the write: no primary is there to do it, as opposed to busy, and
+    /// stand-ins enough are believed to be up, lest an answer that was definite become a guess.
+    fn may_number(&self) -> bool {
+        let Target { causality, stand_ins, down, w, .. } = &self.target;
+        let is_up = |node: &&NodeId| !down.contains(*node);
+        let missing = self.forwarding.iter().flat_map(|forwarding| &forwarding.missing);
+        let are_away = missing.into_iter().all(|(_, error)| *error == CallError::NotConnected);
+        *causality == Causality::Dotted && are_away && stand_ins.iter().filter(is_up).count() >= *w
     }
 
     /// Gives the write a dot of an actor of its own, and stores it.

@@ -174,11 +174,11 @@ impl Request {
     /// Asks all who were spared: those who were not are slow.
     pub(super) fn ask_spared(&mut self) {
         let reading = self.reading.as_mut().filter(|reading| !reading.is_decided);
-        let Some(reading) = reading else { return };
-        for to in std::mem::take(&mut reading.spared) {
+        for to in reading.map(|reading| std::mem::take(&mut reading.spared)).unwrap_or_default() {
             self.count(Event::Hedged);
             self.ask_copy(to);
         }
+        // Also where a write phase is under way by now, whose patience this one may have displaced.
         self.wake_if_stand_ins();
     }
 

@@ -34,4 +34,4 @@ pub use stamp::Stamp;
 pub use tag::{Nonce, Tag};
 pub use vector::VersionVector;
 pub use vector_clock::VectorClock;
-pub use write::{Crowd, Write, Written};
+pub use write::{Crowd, RECORD_BYTES, Write, Written};

@@ -56,7 +56,8 @@ impl Siblings {
     /// what it did not see stays, and the value gets a fresh dot of `actor`. Returns that dot.
     ///
     /// *Requires* that this set knows every dot `actor` has given for this key: a node must update
-    /// its own copy, one write at a time, and keep it before others may see it.
+    /// its own copy, one write at a time, and keep it before others may see it; or be an actor that
+    /// gives this one dot and no other.
     pub fn update(&mut self, context: &Context, actor: Actor, value: Option<Bytes>) -> Dot {
         self.discard(context);
         let entry = self.entries.entry(actor.clone()).or_default();

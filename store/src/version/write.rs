@@ -1,7 +1,8 @@
 //! A client's write to a key of a `siblings` keyspace, as the primary that numbers it sees it.
 //!
 //! The decision alone: from the copy held, the copy to hold next, or why there is none. A refusal is
-//! definite: no dot was given and no counter advanced, for nothing was kept.
+//! definite: no dot was given and no counter advanced, for nothing was kept. (Where no primary is in reach,
+//! stand-ins refuse what would crowd what they keep, see [`Hints::hold`](crate::handoff::Hints::hold).)
 //!
 //! Siblings that no client merges are refused rather than dropped: a key that forgot the oldest of
 //! them would lose acknowledged writes in silence, and one that kept them all would grow until no
@@ -20,6 +21,10 @@ use super::dot::Actor;
 use super::record::{Kind, Record};
 use super::siblings::Siblings;
 use crate::config::Keyspace;
+
+/// The longest record a sibling update may make, in bytes. Replicas and stand-ins cut off from each other
+/// may each make one, and their join must still fit into a frame: of 16 MiB, so for up to 15 of them.
+pub const RECORD_BYTES: usize = 1 << 20;
 
 /// A client's write to a key of a `siblings` keyspace.
 pub struct Write<'a> {
@@ -51,6 +56,24 @@ pub enum Crowd {
     Long(usize),
 }
 
+impl Crowd {
+    /// Refuses a write that leaves `record` where `held` siblings were.
+    pub fn look(
+        record: &Record,
+        held: usize,
+        allowed: usize,
+        record_bytes: usize,
+    ) -> Result<(), Crowd> {
+        if record.siblings() > allowed.max(held) {
+            return Err(Crowd::Many { held, allowed });
+        }
+        match record.encode().len() {
+            bytes if bytes > record_bytes => Err(Crowd::Long(bytes)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a write makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -73,14 +96,8 @@ impl Write<'_> {
     ) -> Result<Written, Crowd> {
         let held = own.as_ref().map_or(0, Record::siblings);
         let (record, context) = self.number(own, settings);
-        let allowed = settings.siblings_allowed();
-        if record.siblings() > allowed.max(held) {
-            return Err(Crowd::Many { held, allowed });
-        }
-        match record.encode().len() {
-            bytes if bytes > record_bytes => Err(Crowd::Long(bytes)),
-            _ => Ok(Written { record, context }),
-        }
+        Crowd::look(&record, held, settings.siblings_allowed(), record_bytes)?;
+        Ok(Written { record, context })
     }
 
     fn number(self, own: Option<Record>, settings: &Keyspace) -> (Record, Context) {
