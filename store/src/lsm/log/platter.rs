@@ -202,12 +202,17 @@ mod tests {
     use std::io::ErrorKind;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::super::super::directory::Directory;
     use super::super::super::format::put_record;
     use super::super::super::vfs::{ModelDisk, Vfs};
     use super::super::Segment;
     use super::*;
+
+    /// Longer than any wake takes; reached only when none comes.
+    const DEADLINE: Duration = Duration::from_secs(20);
 
     /// A log with nothing but headers, and no writer around it.
     struct Log {
@@ -327,23 +332,33 @@ mod tests {
         assert!(matches!(log.platter.synced(), Err(EngineError::Closed(_))));
     }
 
+    /// What one who waits for a sync to be due is told, once it sleeps and `act` was done.
+    fn told(platter: &Arc<Platter>, act: impl FnOnce(&AtomicBool)) -> bool {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ((look, looks), (tell, told)) = (mpsc::channel(), mpsc::channel());
+        let (waiter, over) = (platter.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            let is_over = || {
+                let _ = look.send(());
+                over.load(Ordering::SeqCst)
+            };
+            tell.send(waiter.wait_until_due(is_over))
+        });
+        looks.recv_timeout(DEADLINE).expect("it looks whether all is over");
+        // It looked under this lock, and lets go of it only to sleep.
+        drop(platter.lock());
+        act(&is_over);
+        told.recv_timeout(DEADLINE).expect("it is woken")
+    }
+
     #[test]
     fn who_waits_for_a_sync_to_be_due_is_woken_by_the_write_that_makes_it_so_and_by_the_end() {
-        let log = Log::new();
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let platter = &log.platter;
-            let due = scope.spawn(|| platter.wait_until_due(|| is_over.load(Ordering::SeqCst)));
-            platter.append(1, Some(Instant::now())).unwrap();
-            assert!(due.join().unwrap());
-        });
-        log.platter.sync().unwrap();
-        std::thread::scope(|scope| {
-            let platter = &log.platter;
-            let over = scope.spawn(|| platter.wait_until_due(|| is_over.load(Ordering::SeqCst)));
+        let platter = Log::new().platter;
+        assert!(told(&platter, |_| platter.append(1, Some(Instant::now())).unwrap()));
+        platter.sync().unwrap();
+        assert!(!told(&platter, |is_over| {
             is_over.store(true, Ordering::SeqCst);
             platter.nudge();
-            assert!(!over.join().unwrap());
-        });
+        }));
     }
 }
